@@ -1,0 +1,57 @@
+/** What an actor is given, and what it is made from. */
+import type { Cpu } from '../cpu/cpu.ts';
+import type { ActorClass } from '../cpu/cpu.ts';
+import type { Steps } from '../cpu/steps.ts';
+import type { Kvm } from '../mmu/kvm.ts';
+
+/** One actor of a machine: plain data, so that a worker can be handed it. */
+export type ActorSpec =
+  | { readonly kind: 'l2-vcpu'; readonly vcpu: number; readonly workload: Workload }
+  | { readonly kind: 'split-worker'; readonly shard: number }
+  | { readonly kind: 'migration'; readonly slots: readonly number[]; readonly rounds: number }
+  | { readonly kind: 'custom'; readonly name: string; readonly options: Readonly<Record<string, unknown>> };
+
+/** What an L2 vCPU does; drawn from the actor's workload stream. */
+export interface Workload {
+  /** Accesses before the vCPU stops by itself; 0 runs until the migration is over. */
+  readonly ops: number;
+  /** Fractions of the accesses that write and that fetch; the rest read. */
+  readonly writeFraction: number;
+  readonly execFraction: number;
+  /** Probability per access of going on with another root (a nested VM entry with another EPT12). */
+  readonly rootSwitchRate: number;
+  /** Accesses per stay in guest mode before an exit for other reasons (timer, I/O); 0 never. */
+  readonly burst: number;
+  /** Where it goes: L2 ranges by root. */
+  readonly ranges: readonly WorkloadRange[];
+}
+
+export interface WorkloadRange {
+  readonly root: number;
+  readonly l2Gfn: number;
+  readonly pages: number;
+  readonly write: boolean;
+  readonly exec: boolean;
+}
+
+export interface ActorContext {
+  readonly kvm: Kvm;
+  readonly cpu: Cpu;
+}
+
+/** A user's own actor, exported by a scenario module under its name (design 7). */
+export type CustomActor = (context: ActorContext, options: Readonly<Record<string, unknown>>) => Steps<void>;
+
+/** Class and name of an actor, for statistics and reports. */
+export function actorIdentity(spec: ActorSpec): { readonly cls: ActorClass; readonly name: string } {
+  switch (spec.kind) {
+    case 'l2-vcpu':
+      return { cls: 'l2-vcpu', name: `L2 vCPU ${spec.vcpu}` };
+    case 'split-worker':
+      return { cls: 'splitter', name: `splitter ${spec.shard}` };
+    case 'migration':
+      return { cls: 'migration', name: 'migration' };
+    case 'custom':
+      return { cls: 'other', name: spec.name };
+  }
+}

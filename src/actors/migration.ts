@@ -1,0 +1,118 @@
+/**
+ * Live migration, the whole protocol (design 5): log on, copy everything, rounds of harvest and copy, stop the vCPUs,
+ * harvest and copy what is left, compare. Its oracle is D6: the destination equals the source, page by page.
+ */
+import type { Cpu } from '../cpu/cpu.ts';
+import { C } from '../cpu/counters.ts';
+import { Op, type Steps } from '../cpu/steps.ts';
+import { clearDirtyLog, enableDirtyLogging, getDirtyLog, splitInline } from '../mmu/dirty-log.ts';
+import { KVM, type Kvm } from '../mmu/kvm.ts';
+import type { MemSlot } from '../mmu/memslot.ts';
+import { EXITING_GUEST_MODE, IN_GUEST_MODE, MODE_MASK, REQ_PAUSE, VCPU } from '../mmu/vcpu-words.ts';
+import type { ActorContext } from './context.ts';
+import { FINISH } from './l2-vcpu.ts';
+import { dismissSplitWorkers, splitByShards } from './split-worker.ts';
+
+/** Pages copied between two safepoints. */
+const COPY_BATCH = 4096;
+
+export function* migration(context: ActorContext, slotIds: readonly number[], rounds: number): Steps<void> {
+  const { kvm, cpu } = context;
+  const slots = kvm.slots.filter((slot) => slotIds.includes(slot.config.id));
+  const split = kvm.config.shards > 1 ? splitByShards : splitInline;
+
+  for (const slot of slots) yield* enableDirtyLogging(kvm, cpu, slot, split);
+  for (const slot of slots) yield* copyAll(kvm, cpu, slot);
+  for (let round = 0; round < rounds; round++) {
+    cpu.count(C.rounds);
+    for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot);
+  }
+  yield* stopVcpus(kvm, cpu);
+  for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot);
+  for (const slot of slots) compare(kvm, cpu, slot);
+  cpu.count(C.migrations);
+  if (kvm.config.shards > 1) yield* dismissSplitWorkers(kvm, cpu);
+}
+
+/** The first pass: every page, whatever the log says. */
+function* copyAll(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
+  // With INITIALLY_SET the first harvest reports every page, so copying them now would only copy twice.
+  if (kvm.get(KVM.manualProtect) > 1) return;
+  for (let gfn = slot.baseGfn; gfn < slot.baseGfn + slot.npages; gfn++) {
+    if (gfn % COPY_BATCH === 0) cpu.safepoint();
+    yield* copyPage(kvm, cpu, slot, gfn);
+  }
+}
+
+function* copyPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<void> {
+  const word = kvm.layout.memory + slot.pfn(gfn);
+  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  kvm.arena.put(slot.layout.destination + (gfn - slot.baseGfn), cpu.load(word));
+  cpu.count(C.pagesCopied);
+}
+
+/** One round: fetch the log, clear it if that is a call of its own, copy what it named. */
+function* harvestAndCopy(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
+  yield* getDirtyLog(kvm, cpu, slot);
+  if (kvm.get(KVM.manualProtect) !== 0) {
+    const pages = Math.ceil(slot.npages / 64) * 64;
+    yield* clearDirtyLog(kvm, cpu, slot, 0, pages);
+  }
+  const { userBitmap, bitmapWords } = slot.layout;
+  for (let word = 0; word < bitmapWords; word++) {
+    if (word % 128 === 0) cpu.safepoint();
+    const at = userBitmap + word;
+    while (kvm.w[at] !== 0) {
+      const bits = kvm.w[at]!;
+      const bit = 31 - Math.clz32(bits & -bits);
+      yield* copyPage(kvm, cpu, slot, slot.baseGfn + word * 32 + bit);
+      kvm.arena.put(at, bits & (bits - 1));
+    }
+  }
+  kvm.observer.progress(cpu);
+}
+
+/** Kicks every vCPU out of KVM_RUN for good and waits until all are out. */
+function* stopVcpus(kvm: Kvm, cpu: Cpu): Steps<void> {
+  const request = kvm.base + KVM.pauseRequest;
+  if (cpu.stepped) yield cpu.at(Op.Store, request);
+  cpu.store(request, FINISH);
+  cpu.notify(request);
+  for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
+    const words = kvm.vcpuWord(vcpu);
+    if (cpu.stepped) yield cpu.at(Op.Or, words + VCPU.requests);
+    cpu.or(words + VCPU.requests, REQ_PAUSE);
+    const mode = words + VCPU.mode;
+    if (cpu.stepped) yield cpu.at(Op.Load, mode);
+    const seen = cpu.load(mode);
+    if ((seen & MODE_MASK) !== IN_GUEST_MODE) continue;
+    if (cpu.stepped) yield cpu.at(Op.CompareExchange, mode);
+    cpu.compareExchange(mode, seen, (seen & ~MODE_MASK) | EXITING_GUEST_MODE);
+  }
+  const paused = kvm.base + KVM.paused;
+  for (;;) {
+    if (cpu.stepped) yield cpu.at(Op.Load, paused);
+    const count = cpu.load(paused);
+    if (count >= kvm.config.vcpus) return;
+    if (cpu.stepped) yield cpu.at(Op.Wait, paused, count);
+    cpu.wait(paused, count);
+  }
+}
+
+/** D6. The vCPUs are stopped and everything was copied, so nothing else can write. */
+function compare(kvm: Kvm, cpu: Cpu, slot: MemSlot): void {
+  let lost = 0;
+  for (let gfn = slot.baseGfn; gfn < slot.baseGfn + slot.npages; gfn++) {
+    const source = kvm.w[kvm.layout.memory + slot.pfn(gfn)]!;
+    const destination = kvm.w[slot.layout.destination + (gfn - slot.baseGfn)]!;
+    if (source === destination) continue;
+    if (lost++ === 0) {
+      kvm.observer.broken(cpu, {
+        id: 'D6',
+        text: `gfn 0x${gfn.toString(16)} has version ${source} at the source and ${destination} at the destination`,
+        words: [kvm.layout.memory + slot.pfn(gfn)],
+      });
+    }
+  }
+  cpu.count(C.pagesCompared, slot.npages);
+}

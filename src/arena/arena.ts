@@ -1,0 +1,116 @@
+/**
+ * The shared memory with its typed views, and the reset between schedules (design 3).
+ *
+ * Two modes. *Shared*: a SharedArrayBuffer that worker threads write with Atomics; never reset in place.
+ * *Tracked*: a private buffer for the controlled runtime; every write marks its chunk, and `reset` copies the
+ * marked chunks back from the boot image, so that its cost follows what a schedule touched.
+ */
+import type { Layout } from './layout.ts';
+
+/** log2 of the words in a chunk of the touched map. */
+const CHUNK_BITS = 4;
+const CHUNK_WORDS = 1 << CHUNK_BITS;
+
+export class Arena {
+  readonly layout: Layout;
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  /** The memory as 32-bit words. */
+  readonly w: Int32Array;
+  /** The memory as 64-bit entries, for the atomic access to a reachable SPTE. */
+  readonly q: BigInt64Array;
+  /** True if writes are tracked and `reset` works. */
+  readonly tracked: boolean;
+  private readonly flags: Uint8Array;
+  private readonly list: Int32Array;
+  private count = 0;
+  private boot: Int32Array | undefined;
+
+  private constructor(layout: Layout, buffer: ArrayBuffer | SharedArrayBuffer, tracked: boolean) {
+    this.layout = layout;
+    this.buffer = buffer;
+    this.w = new Int32Array(buffer);
+    this.q = new BigInt64Array(buffer);
+    this.tracked = tracked;
+    const chunks = tracked ? Math.ceil(layout.words / CHUNK_WORDS) + 1 : 1;
+    this.flags = new Uint8Array(chunks);
+    this.list = new Int32Array(chunks);
+  }
+
+  /** A new shared arena, all zero; pages are touched lazily by the operating system. */
+  static shared(layout: Layout): Arena {
+    return new Arena(layout, new SharedArrayBuffer(Arena.bytes(layout)), false);
+  }
+
+  /** A view of an arena that another thread created. */
+  static attach(layout: Layout, buffer: SharedArrayBuffer): Arena {
+    return new Arena(layout, buffer, false);
+  }
+
+  /** A new private arena whose writes are tracked. */
+  static tracked(layout: Layout): Arena {
+    return new Arena(layout, new ArrayBuffer(Arena.bytes(layout)), true);
+  }
+
+  private static bytes(layout: Layout): number {
+    return Math.ceil(layout.words / CHUNK_WORDS) * CHUNK_WORDS * 4;
+  }
+
+  /** Writes a word that only the holder of its lock can see. */
+  put(word: number, value: number): void {
+    if (this.tracked) this.touch(word);
+    this.w[word] = value;
+  }
+
+  /** Marks the chunk of `word` as written. */
+  touch(word: number): void {
+    const chunk = word >> CHUNK_BITS;
+    if (this.flags[chunk] === 0) {
+      this.flags[chunk] = 1;
+      this.list[this.count++] = chunk;
+    }
+  }
+
+  /** Marks `words` words from `word` on, before a bulk write. */
+  touchRange(word: number, words: number): void {
+    if (!this.tracked) return;
+    const last = (word + words - 1) >> CHUNK_BITS;
+    for (let chunk = word >> CHUNK_BITS; chunk <= last; chunk++) {
+      if (this.flags[chunk] === 0) {
+        this.flags[chunk] = 1;
+        this.list[this.count++] = chunk;
+      }
+    }
+  }
+
+  /** Takes the present contents as what `reset` returns to. */
+  takeBootImage(): void {
+    this.boot = this.w.slice();
+    this.clearMarks();
+  }
+
+  /** Restores the boot image where it was written. Returns the number of chunks restored. */
+  reset(): number {
+    const boot = this.boot;
+    if (boot === undefined) throw new Error('reset before takeBootImage');
+    const { w, list, flags } = this;
+    const count = this.count;
+    for (let i = 0; i < count; i++) {
+      const chunk = list[i]!;
+      flags[chunk] = 0;
+      const from = chunk << CHUNK_BITS;
+      for (let word = from; word < from + CHUNK_WORDS; word++) w[word] = boot[word]!;
+    }
+    this.count = 0;
+    return count;
+  }
+
+  /** Chunks written since the last reset. */
+  get touchedChunks(): number {
+    return this.count;
+  }
+
+  private clearMarks(): void {
+    for (let i = 0; i < this.count; i++) this.flags[this.list[i]!] = 0;
+    this.count = 0;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The memory of the parallel runtime: Atomics over the shared arena, blocking by Atomics.wait, and the safepoints at
+ * which the coordinator can stop the world.
+ *
+ * The protocol is the one managed runtimes use: an actor that blocks outside `mmu_lock` counts as stopped, and after
+ * waking it says that it runs *before* it looks at the stop word, so it can never slip past a stop it was counted for.
+ */
+import type { Arena } from '../arena/arena.ts';
+import { Cpu, HELD_MMU_READ, HELD_MMU_WRITE, type CpuOptions } from './cpu.ts';
+
+/** Offsets in the control words. */
+export const CONTROL = {
+  /** Not 0: actors park at their next safepoint. */
+  stop: 0,
+  /** Not 0: actors give up. */
+  abort: 1,
+} as const;
+
+/** Offsets in an actor's row. */
+export const ACTOR = {
+  state: 0,
+  /** Word the actor waits on plus one, 0 while it runs. */
+  waitingOn: 1,
+  /** Bits of Cpu.held while it waits. */
+  held: 2,
+} as const;
+
+export const ACTOR_IDLE = 0;
+export const ACTOR_RUNNING = 1;
+export const ACTOR_PARKED = 2;
+export const ACTOR_WAITING = 3;
+/** Blocked inside `mmu_lock`, as while waiting for flush acknowledgements: not a stopped state. */
+export const ACTOR_WAITING_LOCKED = 4;
+export const ACTOR_DONE = 5;
+
+/** Thrown out of an actor when the coordinator ends the run before the actor is done. */
+export class ActorAborted extends Error {
+  override readonly name = 'ActorAborted';
+}
+
+export interface AtomicCpuOptions extends CpuOptions {
+  /** First word of the control block and of the actor's row. */
+  readonly control: number;
+  readonly row: number;
+  /** Monotonic clock in nanoseconds. */
+  readonly clock: () => number;
+  /** Polls of a word before sleeping; 0 on a machine with one core. */
+  readonly spins: number;
+}
+
+/** An Atomics.wait is cut into pieces this long so that an abort is noticed, in milliseconds. */
+const WAIT_SLICE_MS = 50;
+
+const toBig = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+
+export class AtomicCpu extends Cpu {
+  readonly stepped = false;
+  private readonly w: Int32Array;
+  private readonly q: BigInt64Array;
+  private readonly options: AtomicCpuOptions;
+
+  constructor(arena: Arena, options: AtomicCpuOptions) {
+    super(options);
+    this.w = arena.w;
+    this.q = arena.q;
+    this.options = options;
+  }
+
+  load(word: number): number {
+    return Atomics.load(this.w, word);
+  }
+
+  store(word: number, value: number): void {
+    Atomics.store(this.w, word, value);
+  }
+
+  add(word: number, value: number): number {
+    return Atomics.add(this.w, word, value);
+  }
+
+  or(word: number, value: number): number {
+    return Atomics.or(this.w, word, value);
+  }
+
+  and(word: number, value: number): number {
+    return Atomics.and(this.w, word, value);
+  }
+
+  exchange(word: number, value: number): number {
+    return Atomics.exchange(this.w, word, value);
+  }
+
+  compareExchange(word: number, expected: number, value: number): number {
+    return Atomics.compareExchange(this.w, word, expected, value);
+  }
+
+  private split(value: bigint): void {
+    this.lo = Number(BigInt.asIntN(32, value));
+    this.hi = Number(BigInt.asIntN(32, value >> 32n));
+  }
+
+  load64(q: number): void {
+    this.split(Atomics.load(this.q, q));
+  }
+
+  store64(q: number, lo: number, hi: number): void {
+    Atomics.store(this.q, q, toBig(lo, hi));
+  }
+
+  exchange64(q: number, lo: number, hi: number): void {
+    this.split(Atomics.exchange(this.q, q, toBig(lo, hi)));
+  }
+
+  compareExchange64(q: number, expectedLo: number, expectedHi: number, lo: number, hi: number): boolean {
+    const expected = BigInt.asIntN(64, toBig(expectedLo, expectedHi));
+    const old = Atomics.compareExchange(this.q, q, expected, toBig(lo, hi));
+    this.split(old);
+    return old === expected;
+  }
+
+  or64(q: number, lo: number, hi: number): void {
+    this.split(Atomics.or(this.q, q, toBig(lo, hi)));
+  }
+
+  wait(word: number, expected: number): void {
+    const { w, options } = this;
+    for (let i = 0; i < options.spins; i++) {
+      if (Atomics.load(w, word) !== expected) return;
+    }
+    const { row } = options;
+    const locked = (this.held & (HELD_MMU_WRITE | HELD_MMU_READ)) !== 0;
+    Atomics.store(w, row + ACTOR.waitingOn, word + 1);
+    Atomics.store(w, row + ACTOR.held, this.held);
+    Atomics.store(w, row + ACTOR.state, locked ? ACTOR_WAITING_LOCKED : ACTOR_WAITING);
+    while (Atomics.wait(w, word, expected, WAIT_SLICE_MS) === 'timed-out') this.checkAbort();
+    Atomics.store(w, row + ACTOR.state, ACTOR_RUNNING);
+    Atomics.store(w, row + ACTOR.waitingOn, 0);
+    if (!locked) this.safepoint();
+  }
+
+  notify(word: number): void {
+    Atomics.notify(this.w, word);
+  }
+
+  safepoint(): void {
+    const { w, options } = this;
+    const stop = options.control + CONTROL.stop;
+    this.checkAbort();
+    while (Atomics.load(w, stop) !== 0) {
+      Atomics.store(w, options.row + ACTOR.state, ACTOR_PARKED);
+      Atomics.wait(w, stop, 1, WAIT_SLICE_MS);
+      Atomics.store(w, options.row + ACTOR.state, ACTOR_RUNNING);
+      this.checkAbort();
+    }
+  }
+
+  private checkAbort(): void {
+    if (Atomics.load(this.w, this.options.control + CONTROL.abort) !== 0) {
+      throw new ActorAborted(`${this.name} was told to give up`);
+    }
+  }
+
+  /** The actor's generator begins or has ended. */
+  setState(state: number): void {
+    Atomics.store(this.w, this.options.row + ACTOR.state, state);
+  }
+
+  now(): number {
+    return this.options.clock();
+  }
+}

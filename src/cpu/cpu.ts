@@ -1,0 +1,129 @@
+/**
+ * What an actor runs on: its visible operations, its one way to block and its one source of choice (design 2.1).
+ * There is no runtime in here; src/cpu/plain-cpu.ts and src/cpu/atomic-cpu.ts are the two memories.
+ */
+import { COUNTER_ROW } from './counters.ts';
+import { Rng } from './random.ts';
+import { Op } from './steps.ts';
+
+/** Classes of actors, for statistics. */
+export const ACTOR_CLASSES = ['dirty-log', 'splitter', 'migration', 'l2-vcpu', 'l1-vcpu', 'other'] as const;
+export type ActorClass = (typeof ACTOR_CLASSES)[number];
+
+/** Told about locks as they are taken and dropped. The default ignores it. */
+export interface LockProbe {
+  /** The lock was free only after `wait` time units; 0 and `contended` false when it was free at once. */
+  acquired(cpu: Cpu, lock: number, write: boolean, contended: boolean, wait: number): void;
+  released(cpu: Cpu, lock: number, write: boolean, hold: number): void;
+}
+
+/** Bits of `Cpu.held`. */
+export const HELD_MMU_WRITE = 1;
+export const HELD_MMU_READ = 2;
+export const HELD_SLOTS = 4;
+
+export interface CpuOptions {
+  /** Index of the actor, unique in its machine; also its tie-break everywhere. */
+  readonly actor: number;
+  readonly name: string;
+  readonly cls: ActorClass;
+  /** The actor's own row of counters; a private one if absent. */
+  readonly counters?: Float64Array;
+}
+
+export abstract class Cpu {
+  readonly actor: number;
+  readonly name: string;
+  readonly cls: ActorClass;
+  readonly counters: Float64Array;
+  /** True if the actor must announce and yield before every visible operation. */
+  abstract readonly stepped: boolean;
+
+  /** The announced operation, its word, and for `Op.Wait` the value that blocks. */
+  pendingOp: number = Op.Pause;
+  pendingWord = 0;
+  pendingExpected = 0;
+
+  /** Result of the last 64-bit operation. */
+  lo = 0;
+  hi = 0;
+
+  /** Locks held, as HELD_ bits; what a lockdep assertion looks at. */
+  held = 0;
+  /** How often this actor has released `mmu_lock`: references taken earlier are stale after it moves (D4). */
+  mmuReleases = 0;
+  /** When the write hold of each lock began, in the units of `now()`. */
+  readonly holdStart: [number, number] = [0, 0];
+  probe: LockProbe | undefined;
+
+  /** Everything that is not scheduling and not workload data. */
+  readonly choices = new Rng(1);
+  /** The actor's workload. */
+  readonly workload = new Rng(2);
+
+  constructor(options: CpuOptions) {
+    this.actor = options.actor;
+    this.name = options.name;
+    this.cls = options.cls;
+    this.counters = options.counters ?? new Float64Array(COUNTER_ROW);
+  }
+
+  /** Announces the next visible operation; the caller yields the result. */
+  at(op: number, word: number, expected = 0): void {
+    this.pendingOp = op;
+    this.pendingWord = word;
+    this.pendingExpected = expected;
+  }
+
+  /** A choice among 0..n-1. */
+  choose(n: number): number {
+    return n <= 1 ? 0 : this.choices.below(n);
+  }
+
+  /** True with probability `p`; draws nothing when `p` is 0, so that a disabled fault costs no randomness. */
+  chance(p: number): boolean {
+    return p > 0 && this.choices.chance(p);
+  }
+
+  count(counter: number, by = 1): void {
+    this.counters[counter]! += by;
+  }
+
+  abstract load(word: number): number;
+  abstract store(word: number, value: number): void;
+  /** Returns the value before, as `or`, `and` and `exchange` do. */
+  abstract add(word: number, value: number): number;
+  abstract or(word: number, value: number): number;
+  abstract and(word: number, value: number): number;
+  abstract exchange(word: number, value: number): number;
+  /** Returns the value before: the exchange happened iff it equals `expected`. */
+  abstract compareExchange(word: number, expected: number, value: number): number;
+
+  /** 64-bit operations on entry `q` (8-byte index); the value read is left in `lo` and `hi`. */
+  abstract load64(q: number): void;
+  abstract store64(q: number, lo: number, hi: number): void;
+  abstract exchange64(q: number, lo: number, hi: number): void;
+  /** True if the entry held (expectedLo, expectedHi) and was replaced. */
+  abstract compareExchange64(
+    q: number,
+    expectedLo: number,
+    expectedHi: number,
+    lo: number,
+    hi: number,
+  ): boolean;
+  abstract or64(q: number, lo: number, hi: number): void;
+
+  /** Blocks while `word` holds `expected`; may return early, so callers loop. */
+  abstract wait(word: number, expected: number): void;
+  /** Wakes those who wait on `word`. */
+  abstract notify(word: number): void;
+
+  /**
+   * A place where the actor holds no `mmu_lock` and may be stopped so that the world can be inspected, or told to end.
+   * Not a visible operation; only the parallel runtime acts on it.
+   */
+  abstract safepoint(): void;
+
+  /** Now, in the runtime's own unit: steps, or nanoseconds. */
+  abstract now(): number;
+}

@@ -1,0 +1,44 @@
+/**
+ * `slots_lock`: a futex mutex after Drepper, "Futexes Are Tricky" (mutex 2): 0 free, 1 taken, 2 taken and wanted.
+ */
+import { type Cpu, HELD_SLOTS } from '../cpu/cpu.ts';
+import { Op, type Steps } from '../cpu/steps.ts';
+import { LOCK_SLOTS } from './probe.ts';
+
+/** The words of a mutex; `owner` is for reports only. */
+export interface MutexWords {
+  readonly state: number;
+  readonly owner: number;
+}
+
+/** mutex_lock(). */
+export function* mutexLock(cpu: Cpu, lock: MutexWords): Steps<void> {
+  if (cpu.stepped) yield cpu.at(Op.CompareExchange, lock.state);
+  let wait = 0;
+  let contended = false;
+  if (cpu.compareExchange(lock.state, 0, 1) !== 0) {
+    contended = true;
+    const since = cpu.now();
+    for (;;) {
+      if (cpu.stepped) yield cpu.at(Op.Exchange, lock.state);
+      if (cpu.exchange(lock.state, 2) === 0) break;
+      if (cpu.stepped) yield cpu.at(Op.Wait, lock.state, 2);
+      cpu.wait(lock.state, 2);
+    }
+    wait = cpu.now() - since;
+  }
+  cpu.held |= HELD_SLOTS;
+  if (cpu.probe !== undefined) {
+    cpu.holdStart[LOCK_SLOTS] = cpu.now();
+    cpu.probe.acquired(cpu, LOCK_SLOTS, true, contended, wait);
+  }
+}
+
+/** mutex_unlock(). */
+export function* mutexUnlock(cpu: Cpu, lock: MutexWords): Steps<void> {
+  cpu.held &= ~HELD_SLOTS;
+  if (cpu.probe !== undefined)
+    cpu.probe.released(cpu, LOCK_SLOTS, true, cpu.now() - cpu.holdStart[LOCK_SLOTS]);
+  if (cpu.stepped) yield cpu.at(Op.Exchange, lock.state);
+  if (cpu.exchange(lock.state, 0) === 2) cpu.notify(lock.state);
+}

@@ -1,0 +1,121 @@
+/** What exists before the first actor runs: L1's nested tables in guest memory, counters, the roots of the vCPUs. */
+import type { Steps } from '../cpu/steps.ts';
+import { cacheTopup } from './memory-cache.ts';
+import { defaultMmuPages, type KvmConfig, type L1Mapping } from './config.ts';
+import { ACC_ALL, SPTE_PS, SPTE_W, type SpteFormat } from './format.ts';
+import { KVM, type Kvm } from './kvm.ts';
+import { makeRole } from './role.ts';
+import { spPut, spRootCount, SP } from './shadow-page.ts';
+import { getShadowPage } from './shadow/get-page.ts';
+import { gpteQ, isPresentGpte, walkIndex } from './shadow/walk-addr.ts';
+import { pfnHi, pfnLo } from './spte.ts';
+import { VCPU } from './vcpu-words.ts';
+import type { Vcpu } from './vcpu.ts';
+
+/** Counts the pages L1's tables need: the roots first, then tables in the order mappings first need them. */
+export function countGuestTables(config: Pick<KvmConfig, 'roots' | 'tableBits' | 'rootLevel'>): number {
+  const seen = new Set<string>();
+  let count = config.roots.length;
+  config.roots.forEach((root, rootIndex) => {
+    for (const mapping of root.mappings) {
+      const pages = 2 ** ((mapping.level - 1) * config.tableBits);
+      for (let k = 0; k < mapping.count; k++) {
+        const l2Gfn = mapping.l2Gfn + k * pages;
+        for (let level = config.rootLevel - 1; level >= mapping.level; level--) {
+          const key = `${rootIndex}/${level}/${Math.floor(l2Gfn / 2 ** (level * config.tableBits))}`;
+          if (!seen.has(key)) {
+            seen.add(key);
+            count++;
+          }
+        }
+      }
+    }
+  });
+  return count;
+}
+
+function gpteLo(f: SpteFormat, mapping: L1Mapping): number {
+  let lo = mapping.write ? SPTE_W : 0;
+  if (f.name === 'ept') lo |= 1 | (mapping.exec ? 4 : 0) | (6 << 3);
+  else lo |= 1 | f.userLo;
+  if (mapping.level > 1) lo |= SPTE_PS;
+  if (mapping.accessed) lo |= f.accessedLo;
+  if (mapping.dirty) lo |= f.dirtyLo;
+  return lo;
+}
+
+/** A table entry of L1: everything permitted, accessed already set. */
+const tableGpteLo = (f: SpteFormat): number =>
+  0x7 | f.accessedLo | (f.name === 'npt' ? f.dirtyLo : 0);
+
+/** Writes L1's nested tables. Tables are taken page by page in the order in which mappings first need them. */
+export function buildGuestTables(kvm: Kvm): void {
+  const { config, w, format: f } = kvm;
+  let nextTable = config.roots.length;
+  const put = (q: number, lo: number, hi: number): void => {
+    kvm.arena.put(q * 2, lo);
+    kvm.arena.put(q * 2 + 1, hi);
+  };
+  config.roots.forEach((root, rootIndex) => {
+    for (const mapping of root.mappings) {
+      const pages = kvm.pages(mapping.level);
+      const lo = gpteLo(f, mapping);
+      const nxHi = f.name === 'npt' && !mapping.exec ? f.nxHi : 0;
+      for (let k = 0; k < mapping.count; k++) {
+        const l2Gfn = mapping.l2Gfn + k * pages;
+        const l1Gfn = mapping.l1Gfn + k * mapping.l1Step;
+        let tableGfn = config.tableGfn + kvm.l1RootTable(rootIndex);
+        for (let level = config.rootLevel; level > mapping.level; level--) {
+          const q = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, level));
+          if (!isPresentGpte(f, w[q * 2]!)) {
+            const gfn = config.tableGfn + nextTable++;
+            put(q, tableGpteLo(f) | pfnLo(gfn), pfnHi(gfn));
+          }
+          tableGfn = (w[q * 2]! >>> 12) + (w[q * 2 + 1]! & 0xfffff) * 0x100000;
+        }
+        const leaf = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, mapping.level));
+        put(leaf, lo | pfnLo(l1Gfn), pfnHi(l1Gfn) | nxHi);
+      }
+    }
+  });
+}
+
+/** kvm_init_vm and the memslots: everything that is not zero at the start. */
+export function bootVm(kvm: Kvm): void {
+  const { config } = kvm;
+  kvm.put(KVM.nMax, config.nrMmuPages > 0 ? config.nrMmuPages : defaultMmuPages(config.slots));
+  kvm.put(KVM.manualProtect, config.manualProtect);
+  for (const slot of kvm.slots) slot.initLpageInfo();
+  buildGuestTables(kvm);
+}
+
+/** The role of an EPT02 root (kernel-facts 2.5). */
+export function rootRole(kvm: Kvm, root: number): number {
+  return makeRole({
+    level: kvm.config.rootLevel,
+    direct: false,
+    access: ACC_ALL,
+    efer_nx: kvm.format.name === 'npt',
+    smep_andnot_wp: kvm.config.roots[root]!.smep,
+    ad_disabled: kvm.format.name === 'ept' && !kvm.config.l1AdBits,
+    guest_mode: true,
+  });
+}
+
+/** kvm_mmu_load(): the vCPU takes `root` into use, making its shadow page if nobody has. */
+export function* loadRoot(vcpu: Vcpu, root: number): Steps<void> {
+  const { kvm, cpu, caches } = vcpu;
+  const word = vcpu.word(VCPU.roots + root);
+  kvm.arena.put(vcpu.word(VCPU.root), root);
+  if (kvm.w[word] !== 0) return;
+  const { objects } = kvm.layout.dims.caches;
+  cacheTopup(kvm, caches.header, kvm.headerPool, 5, objects, false);
+  cacheTopup(kvm, caches.table, kvm.tablePool, 5, objects, false);
+  cacheTopup(kvm, caches.shadowInfo, kvm.shadowInfoPool, 5, objects, false);
+  yield* kvm.writeLock(cpu);
+  yield* kvm.engine.makeMmuPagesAvailable(vcpu);
+  const sp = yield* getShadowPage(vcpu, kvm.config.tableGfn + kvm.l1RootTable(root), rootRole(kvm, root));
+  spPut(kvm, sp, SP.rootCount, spRootCount(kvm, sp) + 1);
+  kvm.arena.put(word, sp);
+  yield* kvm.writeUnlock(cpu);
+}

@@ -1,0 +1,93 @@
+/** What a machine is made of: plain data, so that a worker can be handed it. */
+
+/** Page levels of kernel-facts 2.1. */
+export const PG_LEVEL_4K = 1;
+export const PG_LEVEL_2M = 2;
+export const PG_LEVEL_1G = 3;
+export const KVM_MAX_HUGEPAGE_LEVEL = PG_LEVEL_1G;
+
+export type SpteFormatName = 'ept' | 'npt';
+/** Effective preemption model (kernel-facts 10.2): only `full` lets a lock holder see contention. */
+export type PreemptModel = 'none' | 'voluntary' | 'full';
+
+export interface SlotConfig {
+  readonly id: number;
+  readonly baseGfn: number;
+  readonly npages: number;
+  /** Largest host page level behind the slot: 1, 2 or 3. */
+  readonly backing: number;
+  /** Host frame of the first page; congruent to baseGfn modulo the backing page. */
+  readonly basePfn: number;
+  readonly readonly: boolean;
+  /** True if gfn and host address are not congruent modulo a huge page, which forbids huge pages (kernel-facts 1.6). */
+  readonly hvaMisaligned: boolean;
+}
+
+/** `count` nested entries of `level` from `l2Gfn` on; entry k maps L1 page `l1Gfn + k * l1Step`. */
+export interface L1Mapping {
+  readonly l2Gfn: number;
+  readonly l1Gfn: number;
+  readonly level: number;
+  readonly count: number;
+  /** In pages; 0 makes every entry an alias of the same page. */
+  readonly l1Step: number;
+  readonly write: boolean;
+  readonly exec: boolean;
+  /** A and D bits preset in L1's entry. */
+  readonly accessed: boolean;
+  readonly dirty: boolean;
+}
+
+export interface L1Root {
+  readonly name: string;
+  readonly mappings: readonly L1Mapping[];
+  /** L1's CR4.SMEP while it uses the root: distinguishes roles, as in two hypervisors with different CR4. */
+  readonly smep: boolean;
+}
+
+export interface KvmConfig {
+  readonly format: SpteFormatName;
+  readonly tableBits: number;
+  /** Levels of EPT12 and EPT02: 3 to 5. */
+  readonly rootLevel: number;
+  readonly vcpus: number;
+  /** Split workers, each with its own split caches; 1 is KVM. */
+  readonly shards: number;
+  readonly slots: readonly SlotConfig[];
+  readonly roots: readonly L1Root[];
+  /** First gfn of the pages that hold L1's nested tables, and how many there are. */
+  readonly tableGfn: number;
+  readonly tablePages: number;
+  readonly nxHugePages: boolean;
+  readonly eagerPageSplit: boolean;
+  readonly tdpMmu: boolean;
+  /** L1 uses A/D bits in its nested tables (always so with NPT). */
+  readonly l1AdBits: boolean;
+  /** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 at boot: 0, 1 (manual) or 3 (with INITIALLY_SET). */
+  readonly manualProtect: number;
+  readonly preempt: PreemptModel;
+  /** Probability that need_resched() is true at a check. */
+  readonly reschedRate: number;
+  /** Probability that a topup of the split caches fails: -ENOMEM. */
+  readonly allocFailRate: number;
+  /** KVM_SET_NR_MMU_PAGES; 0 takes KVM's default, max(64, 2 % of the slots' pages). */
+  readonly nrMmuPages: number;
+  /** RMAP_RECYCLE_THRESHOLD (kernel-facts 2.2). */
+  readonly recycleThreshold: number;
+  /** log2 of the TLB entries per vCPU and level. */
+  readonly tlbBits: number;
+}
+
+/** KVM_MIN_FREE_MMU_PAGES, KVM_REFILL_PAGES, KVM_MIN_ALLOC_MMU_PAGES, the memslot ratio (kernel-facts 2.2). */
+export const KVM_MIN_FREE_MMU_PAGES = 5;
+export const KVM_REFILL_PAGES = 25;
+export const KVM_MIN_ALLOC_MMU_PAGES = 64;
+export const KVM_MEMSLOT_PAGES_TO_MMU_PAGES_RATIO = 50;
+/** KVM_ARCH_NR_OBJS_PER_MEMORY_CACHE. */
+export const CACHE_OBJECTS = 40;
+
+/** n_max_mmu_pages by default (kernel-facts 2.2). */
+export function defaultMmuPages(slots: readonly { npages: number }[]): number {
+  const pages = slots.reduce((sum, slot) => sum + slot.npages, 0);
+  return Math.max(Math.floor(pages / KVM_MEMSLOT_PAGES_TO_MMU_PAGES_RATIO), KVM_MIN_ALLOC_MMU_PAGES);
+}

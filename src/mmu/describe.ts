@@ -1,0 +1,62 @@
+/** Names for the words of the arena, for traces, deadlock reports and explanations. */
+import { VCPU_WORDS } from '../arena/layout.ts';
+import { KVM, type Kvm } from './kvm.ts';
+import { describeRole } from './role.ts';
+import { spGfn, spRole } from './shadow-page.ts';
+import { VCPU } from './vcpu-words.ts';
+
+const KVM_NAMES: Readonly<Record<number, string>> = {
+  [KVM.mmuCnts]: 'mmu_lock.cnts',
+  [KVM.mmuWaitLock]: 'mmu_lock.wait_lock',
+  [KVM.slotsState]: 'slots_lock',
+  [KVM.invalidateSeq]: 'mmu_invalidate_seq',
+  [KVM.splitRequest]: 'split request',
+  [KVM.splitDone]: 'splits done',
+  [KVM.pauseRequest]: 'pause request',
+  [KVM.paused]: 'paused vCPUs',
+};
+
+function fieldName(table: Readonly<Record<string, number>>, offset: number): string {
+  let name = `word ${offset}`;
+  for (const [key, value] of Object.entries(table)) if (value <= offset) name = key;
+  return name;
+}
+
+/** What a word is: `mmu_lock.cnts`, `vCPU 1 mode`, `SPTE [2] of L2 direct rwx at gfn 0x40`, ... */
+export function describeWord(kvm: Kvm, word: number): string {
+  const { layout } = kvm;
+  const hex = (value: number): string => `0x${value.toString(16)}`;
+  if (word >= layout.tables) {
+    const sptep = word >> 1;
+    const table = (sptep - kvm.tablesQ) >> kvm.tableBits;
+    const index = (sptep - kvm.tablesQ) & (kvm.entries - 1);
+    const sp = kvm.w[kvm.tableOwner + table]!;
+    if (sp === 0) return `SPTE [${index}] of free table ${table}`;
+    return `SPTE [${index}] of ${describeRole(spRole(kvm, sp))} gfn ${hex(spGfn(kvm, sp))}`;
+  }
+  if (word >= layout.guestTables) {
+    const at = (word - layout.guestTables) >> 1;
+    return `L1's table ${at >> kvm.tableBits} [${at & (kvm.entries - 1)}]`;
+  }
+  if (word >= layout.memory && word < layout.memory + layout.dims.pfns) return `page ${hex(word - layout.memory)}`;
+  if (word >= layout.kvm && word < layout.vcpus) {
+    const offset = word - layout.kvm;
+    return KVM_NAMES[offset] ?? `kvm ${fieldName(KVM, offset)}`;
+  }
+  if (word >= layout.vcpus && word < layout.pools) {
+    const at = word - layout.vcpus;
+    return `vCPU ${Math.floor(at / VCPU_WORDS)} ${fieldName(VCPU, at % VCPU_WORDS)}`;
+  }
+  for (const slot of kvm.slots) {
+    const { layout: s } = slot;
+    const within = (from: number, words: number): boolean => word >= from && word < from + words;
+    if (within(s.flags, 2)) return `slot ${slot.config.id} flags`;
+    if (within(s.dirtyBitmap, s.bitmapWords)) return `slot ${slot.config.id} dirty bitmap [${word - s.dirtyBitmap}]`;
+    if (within(s.destination, slot.npages)) return `destination of gfn ${hex(slot.baseGfn + word - s.destination)}`;
+    for (const level of [1, 2, 3] as const) {
+      const heads = level === 3 ? s.lpageInfo[2] - s.rmap[3] : s.rmap[(level + 1) as 2 | 3] - s.rmap[level];
+      if (within(s.rmap[level], heads)) return `rmap head L${level} [${word - s.rmap[level]}] of slot ${slot.config.id}`;
+    }
+  }
+  return `word ${word}`;
+}

@@ -1,0 +1,92 @@
+/**
+ * What the processor does for an L2 access: TLB, walk of EPT02 with A and D bits, the store (kernel-facts 1.5, A4).
+ *
+ * One access is a sequence of visible loads of entries, an atomic update of the leaf when A or D must be set, and the
+ * access to the page's word. Everything is done in guest mode.
+ */
+import { C } from '../cpu/counters.ts';
+import { Op, type Steps } from '../cpu/steps.ts';
+import { ACC_EXEC, ACC_WRITE, isExecutable, isLarge, isReadable, isWritable, sptePfn } from './format.ts';
+import { KernelBug } from './bug.ts';
+import type { Kvm } from './kvm.ts';
+import { roleAdDisabled } from './role.ts';
+import { spRole, spTable } from './shadow-page.ts';
+import { adEnabled } from './spte.ts';
+import { tlbDropPage, tlbFill, tlbLookup, TLB_DIRTY, TLB_R, TLB_W, TLB_X } from './tlb.ts';
+import type { Vcpu } from './vcpu.ts';
+import { walkIndex } from './shadow/walk-addr.ts';
+
+/** TLB permission bits an access with these ACC_ bits needs. */
+export function tlbNeed(access: number): number {
+  if ((access & ACC_WRITE) !== 0) return TLB_R | TLB_W | TLB_DIRTY;
+  if ((access & ACC_EXEC) !== 0) return TLB_X;
+  return TLB_R;
+}
+
+/** Result of a walk: the frame, or one of these. */
+export const WALK_NOT_PRESENT = -1;
+export const WALK_FORBIDDEN = -2;
+
+/** Hardware's permissions of one entry as TLB_ bits, without D. */
+export function hardwarePerm(kvm: Kvm, lo: number, hi: number): number {
+  const f = kvm.format;
+  return (
+    (isReadable(f, lo) ? TLB_R : 0) |
+    (isWritable(lo) && isReadable(f, lo) ? TLB_W : 0) |
+    (isExecutable(f, lo, hi) ? TLB_X : 0)
+  );
+}
+
+/** True if hardware takes the entry for present. */
+export const hardwarePresent = (kvm: Kvm, lo: number): boolean =>
+  (kvm.format.name === 'ept' ? lo & 7 : lo & 1) !== 0;
+
+/** Translates, filling the TLB. Returns the frame, or WALK_NOT_PRESENT or WALK_FORBIDDEN: an EPT violation. */
+export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<number> {
+  const { kvm, cpu } = vcpu;
+  const root = vcpu.rootIndex;
+  const need = tlbNeed(access);
+  const cached = tlbLookup(vcpu, root, l2Gfn, need);
+  if (cached >= 0) return cached;
+  cpu.count(C.tlbMisses);
+  const f = kvm.format;
+  const rootSp = vcpu.rootSp;
+  const adOff = roleAdDisabled(spRole(kvm, rootSp));
+  walk: for (;;) {
+    let table = spTable(kvm, rootSp);
+    let perm = TLB_R | TLB_W | TLB_X;
+    for (let level = kvm.config.rootLevel; ; level--) {
+      const sptep = kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, l2Gfn, level);
+      if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+      cpu.load64(sptep);
+      const { lo, hi } = cpu;
+      if (!hardwarePresent(kvm, lo)) return WALK_NOT_PRESENT;
+      perm &= hardwarePerm(kvm, lo, hi);
+      if (level > 1 && !isLarge(lo)) {
+        table = sptePfn(lo, hi) - kvm.tablePfnBase;
+        if (table <= 0 || table > kvm.layout.dims.tables) {
+          throw new KernelBug('Q6', `a walk of L2 gfn ${l2Gfn} left the page tables at level ${level}`, [sptep * 2]);
+        }
+        continue;
+      }
+      const wanted = need & ~TLB_DIRTY;
+      if ((perm & wanted) !== wanted) {
+        tlbDropPage(vcpu, root, l2Gfn);
+        return WALK_FORBIDDEN;
+      }
+      let dirty = (lo & f.dirtyLo) !== 0 || adOff;
+      if (!adOff && adEnabled(hi)) {
+        const set = lo | f.accessedLo | ((access & ACC_WRITE) !== 0 ? f.dirtyLo : 0);
+        if (set !== lo) {
+          if (cpu.stepped) yield cpu.at(Op.CompareExchange64, sptep * 2);
+          if (!cpu.compareExchange64(sptep, lo, hi, set, hi)) continue walk;
+          dirty = (set & f.dirtyLo) !== 0;
+        }
+      } else dirty = true;
+      const pages = kvm.pages(level);
+      const pfn = sptePfn(lo, hi);
+      tlbFill(vcpu, root, l2Gfn, level, pfn, perm | (dirty ? TLB_DIRTY : 0));
+      return pfn + (l2Gfn & (pages - 1));
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * `struct kvm` as a view of the arena: where everything lies, and the few helpers that all of src/mmu needs.
+ * All state that matters is in the arena; each worker thread makes its own Kvm over the same buffer.
+ */
+import type { Arena } from '../arena/arena.ts';
+import { KVM_WORDS, TLB_ENTRY_WORDS, VCPU_WORDS, HEADER_WORDS, type Layout } from '../arena/layout.ts';
+import { Pool, POOL_DESCS, POOL_HEADERS, POOL_SHADOW_INFO, POOL_TABLES } from '../arena/pool.ts';
+import { HELD_MMU_WRITE, type Cpu } from '../cpu/cpu.ts';
+import type { Steps } from '../cpu/steps.ts';
+import type { MutexWords } from '../locks/mutex.ts';
+import type { QRwLockWords } from '../locks/qrwlock.ts';
+import type { KvmConfig } from './config.ts';
+import type { Engine } from './engine.ts';
+import { FORMATS, type SpteFormat } from './format.ts';
+import { MemSlot } from './memslot.ts';
+import { Observer } from './observer.ts';
+
+/** Offsets in the VM-wide words. */
+export const KVM = {
+  mmuCnts: 0,
+  mmuWaitLock: 1,
+  mmuOwner: 2,
+  slotsState: 3,
+  slotsOwner: 4,
+  nUsed: 5,
+  nMax: 6,
+  validGen: 7,
+  indirectShadowPages: 8,
+  activeHead: 9,
+  activeTail: 10,
+  /** pages_4k, pages_2m, pages_1g: three words from here. */
+  pages: 11,
+  invalidateSeq: 15,
+  invalidateInProgress: 16,
+  manualProtect: 17,
+  /** A dirty-log ioctl has write-protected pages and not flushed yet (5.6, deferrable kinds). */
+  deferredFlush: 18,
+  /** Work of sharded splitting: generation, shards done. */
+  splitRequest: 20,
+  splitDone: 21,
+  splitSlot: 22,
+  splitStart: 23,
+  splitEnd: 24,
+  /** The migration asks the vCPUs to stop; how many have. */
+  pauseRequest: 25,
+  paused: 26,
+  /** 1 once the actors that serve others should return. */
+  finished: 27,
+  vcpusDone: 28,
+  /** Number of invalid shadow pages kept alive by a root. */
+  invalidRoots: 29,
+} as const;
+
+if (KVM.invalidRoots >= KVM_WORDS) throw new Error('KVM words overflow');
+
+export class Kvm {
+  readonly config: KvmConfig;
+  readonly arena: Arena;
+  readonly layout: Layout;
+  readonly w: Int32Array;
+  readonly engine: Engine;
+  readonly format: SpteFormat;
+  /** Entries per table, log2 of them, and words of the VM. */
+  readonly entries: number;
+  readonly tableBits: number;
+  readonly base: number;
+  readonly headers: number;
+  readonly tableOwner: number;
+  /** 8-byte index of entry 0 of table 0. */
+  readonly tablesQ: number;
+  readonly guestTablesQ: number;
+  readonly shadowInfo: number;
+  readonly slots: readonly MemSlot[];
+  readonly mmuLock: QRwLockWords;
+  readonly slotsLock: MutexWords;
+  readonly headerPool: Pool;
+  readonly tablePool: Pool;
+  readonly descPool: Pool;
+  readonly shadowInfoPool: Pool;
+  /** Page tables have frames above all guest frames. */
+  readonly tablePfnBase: number;
+  /** True if a lock holder looks at contention (kernel-facts 10.2). */
+  readonly needbreakVisible: boolean;
+  observer: Observer = new Observer();
+
+  constructor(config: KvmConfig, arena: Arena, engine: Engine) {
+    const { layout } = arena;
+    this.config = config;
+    this.arena = arena;
+    this.layout = layout;
+    this.w = arena.w;
+    this.engine = engine;
+    this.format = FORMATS[config.format];
+    this.tableBits = config.tableBits;
+    this.entries = 1 << config.tableBits;
+    this.base = layout.kvm;
+    this.headers = layout.headers;
+    this.tableOwner = layout.tableOwner;
+    this.tablesQ = layout.tables >> 1;
+    this.guestTablesQ = layout.guestTables >> 1;
+    this.shadowInfo = layout.shadowInfo;
+    this.slots = config.slots.map((slot, index) => new MemSlot(slot, layout.slots[index]!, config.tableBits, arena));
+    this.mmuLock = {
+      cnts: this.base + KVM.mmuCnts,
+      waitLock: this.base + KVM.mmuWaitLock,
+      owner: this.base + KVM.mmuOwner,
+    };
+    this.slotsLock = { state: this.base + KVM.slotsState, owner: this.base + KVM.slotsOwner };
+    this.headerPool = new Pool(arena, POOL_HEADERS);
+    this.tablePool = new Pool(arena, POOL_TABLES);
+    this.descPool = new Pool(arena, POOL_DESCS);
+    this.shadowInfoPool = new Pool(arena, POOL_SHADOW_INFO);
+    this.tablePfnBase = layout.dims.pfns;
+    this.needbreakVisible = config.preempt === 'full';
+  }
+
+  /** Reads a VM-wide word that the caller's lock protects. */
+  get(field: number): number {
+    return this.w[this.base + field]!;
+  }
+
+  /** Writes a VM-wide word that the caller's lock protects. */
+  put(field: number, value: number): void {
+    this.arena.put(this.base + field, value);
+  }
+
+  header(sp: number): number {
+    return this.headers + sp * HEADER_WORDS;
+  }
+
+  vcpuWord(vcpu: number): number {
+    return this.layout.vcpus + vcpu * VCPU_WORDS;
+  }
+
+  tlbBase(vcpu: number): number {
+    return this.layout.tlb + vcpu * this.layout.tlbWords;
+  }
+
+  /** Words of one level's part of a TLB. */
+  get tlbLevelWords(): number {
+    return TLB_ENTRY_WORDS << this.config.tlbBits;
+  }
+
+  /** Pages per entry of a table at `level`. */
+  pages(level: number): number {
+    return 1 << ((level - 1) * this.tableBits);
+  }
+
+  /** Index of the table page that is the top of L1's root `root`; the roots come first among L1's tables. */
+  l1RootTable(root: number): number {
+    return root;
+  }
+
+  slotOf(gfn: number): MemSlot | undefined {
+    const { slots } = this;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!;
+      if (gfn >= slot.baseGfn && gfn < slot.baseGfn + slot.npages) return slot;
+    }
+    return undefined;
+  }
+
+  /** D1: shadow structures change only with `mmu_lock` held for write. */
+  assertMmuWrite(cpu: Cpu, what: string): void {
+    if ((cpu.held & HELD_MMU_WRITE) === 0) {
+      this.observer.broken(cpu, { id: 'D1', text: `${cpu.name} changed ${what} without mmu_lock held for write`, words: [] });
+    }
+  }
+
+  /** write_lock(&kvm->mmu_lock), and proof that nobody else is inside (D1). */
+  *writeLock(cpu: Cpu): Steps<void> {
+    yield* this.engine.writeLock(cpu, this.mmuLock);
+    const other = this.swapOwner(cpu.actor + 1);
+    if (other !== 0) {
+      this.observer.broken(cpu, {
+        id: 'D1',
+        text: `${cpu.name} entered the write section of mmu_lock while actor ${other - 1} is inside`,
+        words: [this.mmuLock.cnts],
+      });
+    }
+  }
+
+  /** write_unlock(&kvm->mmu_lock). */
+  *writeUnlock(cpu: Cpu): Steps<void> {
+    this.swapOwner(0);
+    yield* this.engine.writeUnlock(cpu, this.mmuLock);
+    this.observer.writeReleased(cpu);
+  }
+
+  private swapOwner(value: number): number {
+    const word = this.mmuLock.owner;
+    if (!this.arena.tracked) return Atomics.exchange(this.w, word, value);
+    const old = this.w[word]!;
+    this.arena.put(word, value);
+    return old;
+  }
+}

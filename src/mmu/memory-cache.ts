@@ -1,0 +1,78 @@
+/** kvm_mmu_memory_cache: objects allocated ahead, because nothing may sleep under `mmu_lock` (kernel-facts 2.3). */
+import { ArenaError } from '../arena/errors.ts';
+import type { Pool } from '../arena/pool.ts';
+import { KernelBug } from './bug.ts';
+import { CACHE_OBJECTS } from './config.ts';
+import type { Kvm } from './kvm.ts';
+
+/** A cache is a word with the number of objects, then the objects. These give the word. */
+export interface SplitCaches {
+  /** Index of the shard they belong to. */
+  readonly shard: number;
+  readonly desc: number;
+  readonly header: number;
+  readonly table: number;
+}
+
+export interface VcpuCaches {
+  readonly desc: number;
+  readonly header: number;
+  readonly table: number;
+  readonly shadowInfo: number;
+}
+
+/**
+ * SPLIT_DESC_CACHE_MIN_NR_OBJECTS: one descriptor per new rmap entry and one for parent_ptes (kernel-facts 2.3, C11).
+ */
+export const splitDescMin = (entries: number): number => entries + 1;
+/** Capacity since b9b71f43683a: the minimum plus an ordinary cache. */
+export const splitDescCapacity = (entries: number): number => splitDescMin(entries) + CACHE_OBJECTS;
+
+export function splitCaches(kvm: Kvm, shard: number): SplitCaches {
+  const { layout } = kvm;
+  const desc = layout.splitCaches + shard * layout.splitCacheWords;
+  const header = desc + 1 + layout.dims.caches.splitDesc;
+  return { shard, desc, header, table: header + 1 + layout.dims.caches.objects };
+}
+
+export function vcpuCaches(kvm: Kvm, vcpu: number): VcpuCaches {
+  const { layout } = kvm;
+  const step = 1 + layout.dims.caches.objects;
+  const desc = layout.vcpuCaches + vcpu * layout.vcpuCacheWords;
+  return { desc, header: desc + step, table: desc + 2 * step, shadowInfo: desc + 3 * step };
+}
+
+/** kvm_mmu_memory_cache_nr_free_objects(). */
+export const cacheCount = (kvm: Kvm, cache: number): number => kvm.w[cache]!;
+
+/** kvm_mmu_memory_cache_alloc(): the caller has made sure of an object (C11). */
+export function cachePop(kvm: Kvm, cache: number, what: string): number {
+  const count = kvm.w[cache]!;
+  if (count === 0) throw new KernelBug('C11', `the ${what} cache is empty where it must not be`, [cache]);
+  kvm.arena.put(cache, count - 1);
+  return kvm.w[cache + count]!;
+}
+
+/**
+ * __kvm_mmu_topup_memory_cache(): if fewer than `min` objects are there, fills to `capacity`.
+ * @returns false if the minimum could not be met (-ENOMEM)
+ * @throws ArenaError if the arena's pool is exhausted: the scenario was given too little room
+ */
+export function cacheTopup(kvm: Kvm, cache: number, pool: Pool, min: number, capacity: number, fail: boolean): boolean {
+  let count = kvm.w[cache]!;
+  if (count >= min) return true;
+  if (fail) return false;
+  while (count < capacity) {
+    const object = pool.alloc();
+    if (object === 0) {
+      if (count >= min) break;
+      throw new ArenaError(
+        `out of ${pool.name}: all ${pool.capacity} of the arena are in use; the scenario needs a larger machine`,
+      );
+    }
+    count++;
+    kvm.arena.put(cache + count, object);
+    kvm.arena.put(cache, count);
+  }
+  return true;
+}

@@ -1,0 +1,86 @@
+/** Memslots: gfn to host frame, huge-page permission, and where the rmaps and bitmaps are (kernel-facts 1.1, 1.3, 1.6). */
+import type { Arena } from '../arena/arena.ts';
+import { gfnToIndex, type SlotLayout } from '../arena/layout.ts';
+import { KVM_MAX_HUGEPAGE_LEVEL, type SlotConfig } from './config.ts';
+
+/** Bits of the slot's flags word. */
+export const KVM_MEM_LOG_DIRTY_PAGES = 1;
+export const KVM_MEM_READONLY = 2;
+/** Second word of the flags: what user space may rely on. */
+export const LOG_STATE_OFF = 0;
+export const LOG_STATE_ENABLING = 1;
+export const LOG_STATE_ENABLED = 2;
+
+export class MemSlot {
+  readonly config: SlotConfig;
+  readonly layout: SlotLayout;
+  readonly baseGfn: number;
+  readonly npages: number;
+  private readonly tableBits: number;
+  private readonly arena: Arena;
+
+  constructor(config: SlotConfig, layout: SlotLayout, tableBits: number, arena: Arena) {
+    this.config = config;
+    this.layout = layout;
+    this.baseGfn = config.baseGfn;
+    this.npages = config.npages;
+    this.tableBits = tableBits;
+    this.arena = arena;
+  }
+
+  /** Word of the slot's flags; loading it is a visible operation, as SRCU readers see it change. */
+  get flagsWord(): number {
+    return this.layout.flags;
+  }
+
+  /** Word that says how far enabling has come (LOG_STATE_). */
+  get logStateWord(): number {
+    return this.layout.flags + 1;
+  }
+
+  pfn(gfn: number): number {
+    return this.config.basePfn + (gfn - this.baseGfn);
+  }
+
+  /** gfn_to_rmap(): the word of the rmap head of `gfn` at `level`. */
+  rmapWord(gfn: number, level: number): number {
+    return this.layout.rmap[level as 1 | 2 | 3] + gfnToIndex(gfn, this.baseGfn, level, this.tableBits);
+  }
+
+  lpageInfoWord(gfn: number, level: number): number {
+    return this.layout.lpageInfo[level as 2 | 3] + gfnToIndex(gfn, this.baseGfn, level, this.tableBits);
+  }
+
+  writeTrackWord(gfn: number): number {
+    return this.layout.writeTrack + (gfn - this.baseGfn);
+  }
+
+  /** kvm_mmu_max_mapping_level(): the largest page that slot, counters and host allow. */
+  maxMappingLevel(gfn: number, maxLevel: number): number {
+    let level = Math.min(maxLevel, this.config.backing, KVM_MAX_HUGEPAGE_LEVEL);
+    while (level > 1 && this.arena.w[this.lpageInfoWord(gfn, level)] !== 0) level--;
+    return level;
+  }
+
+  /** kvm_mmu_gfn_(dis)allow_lpage(). */
+  adjustDisallowLpage(gfn: number, by: number): void {
+    for (let level = 2; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
+      const word = this.lpageInfoWord(gfn, level);
+      this.arena.put(word, this.arena.w[word]! + by);
+    }
+  }
+
+  /** What misalignment alone contributes to disallow_lpage (kernel-facts 1.6); applied once at boot. */
+  initLpageInfo(): void {
+    for (let level = 2; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
+      const pages = 2 ** ((level - 1) * this.tableBits);
+      const first = this.lpageInfoWord(this.baseGfn, level);
+      const last = this.lpageInfoWord(this.baseGfn + this.npages - 1, level);
+      if (this.config.hvaMisaligned) for (let word = first; word <= last; word++) this.arena.put(word, 1);
+      else {
+        if (this.baseGfn % pages !== 0) this.arena.put(first, 1);
+        if ((this.baseGfn + this.npages) % pages !== 0) this.arena.put(last, 1);
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What the model tells about itself while it runs: trace events (kernel-facts 3.11) and broken rules.
+ * The base class ignores everything; src/check and src/report extend it.
+ */
+import type { Cpu } from '../cpu/cpu.ts';
+
+/** Why a remote TLB flush was issued. */
+export const FLUSH_REASONS = [
+  'split', 'end-of-ioctl', 'fault', 'zap', 'write-protect', 'recycle', 'log-off',
+] as const;
+export type FlushReason = (typeof FLUSH_REASONS)[number];
+
+export interface SplitEvent {
+  readonly gfn: number;
+  readonly level: number;
+  readonly spteLo: number;
+  readonly spteHi: number;
+  readonly errno: number;
+}
+
+/** A broken rule. `text` says what was found; the sentence of the rule belongs to its id. */
+export interface RuleBreak {
+  readonly id: string;
+  readonly text: string;
+  /** Words of the arena involved, for the explanation. */
+  readonly words: readonly number[];
+}
+
+export class Observer {
+  /** A rule checked inside the model was broken. */
+  broken(_cpu: Cpu, _rule: RuleBreak): void {}
+  /** One attempt to split a huge page: kvm_mmu_split_huge_page. */
+  splitAttempt(_cpu: Cpu, _gfn: number, _level: number, _lo: number, _hi: number, _errno: number): void {}
+  /** A child was linked over the huge SPTE `sptep`; (lo, hi) is the huge value as it was snapshotted. */
+  splitLinked(_cpu: Cpu, _sptep: number, _sp: number, _lo: number, _hi: number): void {}
+  /** A split pass over [start, end) of a slot begins or ends. */
+  splitPass(_cpu: Cpu, _slot: number, _start: number, _end: number, _begin: boolean): void {}
+  /** kvm_flush_remote_tlbs(); `pages` 0 means everything. */
+  flush(_cpu: Cpu, _reason: FlushReason, _gfn: number, _pages: number): void {}
+  /** kvm_mmu_get_page. */
+  getPage(_cpu: Cpu, _sp: number, _created: boolean): void {}
+  /** kvm_mmu_prepare_zap_page. */
+  zapPage(_cpu: Cpu, _sp: number): void {}
+  /** The split caches were refilled; `low` says whether one was below its minimum. */
+  topup(_cpu: Cpu, _low: boolean, _result: number): void {}
+  /** A page fault was handled. */
+  fault(_cpu: Cpu, _gfn: number, _level: number, _result: number): void {}
+  /** An ioctl of the dirty log begins or returns. */
+  ioctl(_cpu: Cpu, _name: string, _slot: number, _begin: boolean): void {}
+  /** mmu_lock was released after a write section. */
+  writeReleased(_cpu: Cpu): void {}
+  /** Something moved forward: resets the livelock limit. */
+  progress(_cpu: Cpu): void {}
+}

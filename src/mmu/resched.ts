@@ -1,0 +1,22 @@
+/** Contention predicates of a lock holder (kernel-facts 10.2). */
+import type { Cpu } from '../cpu/cpu.ts';
+import type { Steps } from '../cpu/steps.ts';
+import { isContended } from '../locks/qrwlock.ts';
+import type { Kvm } from './kvm.ts';
+
+/** need_resched(): the scheduler wants the CPU. */
+export const needResched = (kvm: Kvm, cpu: Cpu): boolean => cpu.chance(kvm.config.reschedRate);
+
+/**
+ * rwlock_needbreak(): is somebody queued, and does the preemption model care?
+ * The caller has announced a load of the queue word if `kvm.needbreakVisible`.
+ */
+export const rwlockNeedbreak = (kvm: Kvm, cpu: Cpu): boolean =>
+  kvm.needbreakVisible && isContended(cpu.load(kvm.mmuLock.waitLock));
+
+/** The drop and retake of cond_resched_rwlock_write(). */
+export function* yieldMmuLock(kvm: Kvm, cpu: Cpu): Steps<void> {
+  yield* kvm.writeUnlock(cpu);
+  cpu.safepoint();
+  yield* kvm.writeLock(cpu);
+}

@@ -1,0 +1,184 @@
+/** Shadow-page headers, the hash of shadow pages and the active list (kernel-facts 1.2, 2.2, 3.8). */
+import type { Cpu } from '../cpu/cpu.ts';
+import { KernelBug } from './bug.ts';
+import type { Kvm } from './kvm.ts';
+import { KVM } from './kvm.ts';
+import { roleInvalid, rolePassthrough, roleAccess, roleDirect, roleLevel } from './role.ts';
+
+/** Offsets in a header. */
+export const SP = {
+  gfn: 0,
+  role: 1,
+  /** SP_ bits. */
+  flags: 2,
+  rootCount: 3,
+  validGen: 4,
+  parentPtes: 5,
+  hashNext: 6,
+  linkPrev: 7,
+  linkNext: 8,
+  table: 9,
+  /** Index of the shadowed translation, 0 if the page has none (direct). */
+  shadowInfo: 10,
+  floodCount: 11,
+} as const;
+
+export const SP_UNSYNC = 1;
+export const SP_NX_DISALLOWED = 2;
+export const SP_ACTIVE = 4;
+
+export const spGfn = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.gfn]!;
+export const spRole = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.role]!;
+export const spTable = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.table]!;
+export const spFlags = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.flags]!;
+export const spRootCount = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.rootCount]!;
+export const parentPtesWord = (kvm: Kvm, sp: number): number => kvm.header(sp) + SP.parentPtes;
+
+export function spPut(kvm: Kvm, sp: number, field: number, value: number): void {
+  kvm.arena.put(kvm.header(sp) + field, value);
+}
+
+/** The sptep of entry `index` of a shadow page. */
+export function sptepOf(kvm: Kvm, sp: number, index: number): number {
+  return kvm.tablesQ + (spTable(kvm, sp) << kvm.tableBits) + index;
+}
+
+/** sptep_to_sp(): the header of the table that holds the entry; 0 if the table is free. */
+export function sptepToSp(kvm: Kvm, sptep: number): number {
+  return kvm.w[kvm.tableOwner + ((sptep - kvm.tablesQ) >> kvm.tableBits)]!;
+}
+
+export function spteIndex(kvm: Kvm, sptep: number): number {
+  return (sptep - kvm.tablesQ) & (kvm.entries - 1);
+}
+
+/** kvm_mmu_page_get_gfn(): the gfn that entry `index` maps (kernel-facts 3.8 step 1). */
+export function pageGetGfn(kvm: Kvm, sp: number, index: number): number {
+  const role = spRole(kvm, sp);
+  if (rolePassthrough(role)) return spGfn(kvm, sp);
+  const info = kvm.w[kvm.header(sp) + SP.shadowInfo]!;
+  if (info !== 0) return kvm.w[kvm.shadowInfo + (info << kvm.tableBits) + index]! >>> 3;
+  return spGfn(kvm, sp) + index * kvm.pages(roleLevel(role));
+}
+
+/** kvm_mmu_page_get_access(). */
+export function pageGetAccess(kvm: Kvm, sp: number, index: number): number {
+  const info = kvm.w[kvm.header(sp) + SP.shadowInfo]!;
+  if (info !== 0) return kvm.w[kvm.shadowInfo + (info << kvm.tableBits) + index]! & 7;
+  return roleAccess(spRole(kvm, sp));
+}
+
+/** kvm_mmu_page_set_translation(): indirect pages remember gfn and access; direct ones derive them. */
+export function pageSetTranslation(kvm: Kvm, sp: number, index: number, gfn: number, access: number): void {
+  const info = kvm.w[kvm.header(sp) + SP.shadowInfo]!;
+  if (info !== 0) kvm.arena.put(kvm.shadowInfo + (info << kvm.tableBits) + index, (gfn << 3) | access);
+}
+
+export const pageSetAccess = (kvm: Kvm, sp: number, index: number, access: number): void =>
+  pageSetTranslation(kvm, sp, index, pageGetGfn(kvm, sp, index), access);
+
+/** kvm_page_table_hashfn(): hash_64(gfn) to the layout's bits. */
+export function hashBucket(kvm: Kvm, gfn: number): number {
+  return kvm.layout.hash + (Math.imul(gfn ^ (gfn >>> 15), 0x61c88647) >>> (32 - kvm.layout.dims.hashBits));
+}
+
+/** True for pages of an older generation or already zapped (kernel-facts 1.2). */
+export function isObsolete(kvm: Kvm, sp: number): boolean {
+  const header = kvm.header(sp);
+  return roleInvalid(kvm.w[header + SP.role]!) || kvm.w[header + SP.validGen]! !== kvm.get(KVM.validGen);
+}
+
+/** The valid page with this identity, or 0; `visit` sees the others with the same gfn. */
+export function findShadowPage(kvm: Kvm, gfn: number, role: number, visit?: (sp: number) => void): number {
+  const { w } = kvm;
+  for (let sp = w[hashBucket(kvm, gfn)]!; sp !== 0; ) {
+    const header = kvm.header(sp);
+    const next = w[header + SP.hashNext]!;
+    if (w[header + SP.gfn] === gfn && !isObsolete(kvm, sp)) {
+      if (w[header + SP.role] === role) return sp;
+      visit?.(sp);
+    }
+    sp = next;
+  }
+  return 0;
+}
+
+/**
+ * kvm_mmu_alloc_shadow_page(): turns a header and a table into a live page: in the hash, at the head of the active
+ * list, counted. `shadowInfo` is 0 for direct pages.
+ */
+export function initShadowPage(
+  kvm: Kvm, cpu: Cpu, sp: number, table: number, shadowInfo: number, gfn: number, role: number,
+): void {
+  kvm.assertMmuWrite(cpu, 'the hash of shadow pages');
+  const { arena, w } = kvm;
+  const header = kvm.header(sp);
+  arena.put(kvm.tableOwner + table, sp);
+  arena.put(header + SP.gfn, gfn);
+  arena.put(header + SP.role, role);
+  arena.put(header + SP.flags, SP_ACTIVE);
+  arena.put(header + SP.rootCount, 0);
+  arena.put(header + SP.validGen, kvm.get(KVM.validGen));
+  arena.put(header + SP.parentPtes, 0);
+  arena.put(header + SP.table, table);
+  arena.put(header + SP.shadowInfo, shadowInfo);
+  arena.put(header + SP.floodCount, 0);
+  const bucket = hashBucket(kvm, gfn);
+  arena.put(header + SP.hashNext, w[bucket]!);
+  arena.put(bucket, sp);
+  const head = kvm.get(KVM.activeHead);
+  arena.put(header + SP.linkPrev, 0);
+  arena.put(header + SP.linkNext, head);
+  if (head !== 0) spPut(kvm, head, SP.linkPrev, sp);
+  else kvm.put(KVM.activeTail, sp);
+  kvm.put(KVM.activeHead, sp);
+  kvm.put(KVM.nUsed, kvm.get(KVM.nUsed) + 1);
+  if (!roleDirect(role)) kvm.put(KVM.indirectShadowPages, kvm.get(KVM.indirectShadowPages) + 1);
+}
+
+/** Takes a page off the active list. */
+export function unlinkActive(kvm: Kvm, sp: number): void {
+  const { w } = kvm;
+  const header = kvm.header(sp);
+  const prev = w[header + SP.linkPrev]!;
+  const next = w[header + SP.linkNext]!;
+  if (prev !== 0) spPut(kvm, prev, SP.linkNext, next);
+  else kvm.put(KVM.activeHead, next);
+  if (next !== 0) spPut(kvm, next, SP.linkPrev, prev);
+  else kvm.put(KVM.activeTail, prev);
+  spPut(kvm, sp, SP.linkPrev, 0);
+  spPut(kvm, sp, SP.linkNext, 0);
+  spPut(kvm, sp, SP.flags, w[header + SP.flags]! & ~SP_ACTIVE);
+}
+
+/** Takes a page out of its hash bucket. */
+export function unhash(kvm: Kvm, sp: number): void {
+  const { w } = kvm;
+  let at = hashBucket(kvm, spGfn(kvm, sp));
+  while (w[at] !== sp) {
+    if (w[at] === 0) throw new KernelBug('Q2', `shadow page ${sp} is not in its hash bucket`, [kvm.header(sp)]);
+    at = kvm.header(w[at]!) + SP.hashNext;
+  }
+  kvm.arena.put(at, w[kvm.header(sp) + SP.hashNext]!);
+}
+
+/** kvm_mmu_free_shadow_page(): back to the pools. */
+export function freeShadowPage(kvm: Kvm, sp: number): void {
+  const header = kvm.header(sp);
+  const table = kvm.w[header + SP.table]!;
+  const info = kvm.w[header + SP.shadowInfo]!;
+  unhash(kvm, sp);
+  kvm.arena.put(kvm.tableOwner + table, 0);
+  kvm.tablePool.free(table);
+  if (info !== 0) kvm.shadowInfoPool.free(info);
+  kvm.headerPool.free(sp);
+}
+
+/** True if a valid indirect page shadows a table at `gfn`. */
+export function hasIndirectPage(kvm: Kvm, gfn: number): boolean {
+  for (let sp = kvm.w[hashBucket(kvm, gfn)]!; sp !== 0; sp = kvm.w[kvm.header(sp) + SP.hashNext]!) {
+    const role = spRole(kvm, sp);
+    if (spGfn(kvm, sp) === gfn && !roleDirect(role) && !roleInvalid(role)) return true;
+  }
+  return false;
+}

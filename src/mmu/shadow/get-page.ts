@@ -1,0 +1,111 @@
+/** Shadow pages of the fault path (kernel-facts 5.2 steps 5 and 7, A8). */
+import type { Cpu } from '../../cpu/cpu.ts';
+import { C } from '../../cpu/counters.ts';
+import { Op, type Steps } from '../../cpu/steps.ts';
+import { flushRemoteTlbs } from '../flush.ts';
+import { isLarge, isShadowPresent } from '../format.ts';
+import type { Kvm } from '../kvm.ts';
+import { cachePop } from '../memory-cache.ts';
+import type { MemSlot } from '../memslot.ts';
+import { childRole, roleAccess, roleAdDisabled, roleDirect, roleLevel } from '../role.ts';
+import { pteListAdd } from '../pte-list.ts';
+import { dropSpte } from '../rmap.ts';
+import {
+  findShadowPage, initShadowPage, parentPtesWord, SP_UNSYNC, spFlags, spGfn, spRole, spTable, spteIndex, sptepToSp,
+  pageGetGfn,
+} from '../shadow-page.ts';
+import { makeNonleafSpte, spteChildSp } from '../spte.ts';
+import type { Vcpu } from '../vcpu.ts';
+import { slotGfnWriteProtect } from './write-protect.ts';
+import { dropParentPte, zapPages } from './zap.ts';
+
+/** account_shadowed(): the gfn becomes read-only at every level and alias, and may not be huge (A8, Q41). */
+export function* accountShadowed(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<void> {
+  if (yield* slotGfnWriteProtect(kvm, cpu, slot, gfn, 1)) {
+    yield* flushRemoteTlbs(kvm, cpu, 'write-protect', gfn, 1);
+  }
+}
+
+/** kvm_mmu_get_shadow_page(): finds or makes the page (gfn, role) from the vCPU's caches. */
+export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<number> {
+  const { kvm, cpu, caches } = vcpu;
+  const direct = roleDirect(role);
+  const unsync: number[] = [];
+  const found = findShadowPage(kvm, gfn, role, (sp) => {
+    if (roleLevel(role) > 1 && (spFlags(kvm, sp) & SP_UNSYNC) !== 0) unsync.push(sp);
+  });
+  if (unsync.length > 0) yield* zapPages(kvm, cpu, unsync);
+  if (found !== 0) {
+    cpu.count(C.spFound);
+    kvm.observer.getPage(cpu, found, false);
+    return found;
+  }
+  const sp = cachePop(kvm, caches.header, 'mmu_page_header');
+  const table = cachePop(kvm, caches.table, 'mmu_shadow_page');
+  const info = direct ? 0 : cachePop(kvm, caches.shadowInfo, 'mmu_shadowed_info');
+  initShadowPage(kvm, cpu, sp, table, info, gfn, role);
+  cpu.count(C.spCreated);
+  kvm.observer.getPage(cpu, sp, true);
+  if (!direct) {
+    const slot = kvm.slotOf(gfn);
+    if (slot === undefined) throw new Error(`L1's table at gfn ${gfn} is in no memslot`);
+    if (roleLevel(role) > 1) {
+      const word = slot.writeTrackWord(gfn);
+      kvm.arena.put(word, kvm.w[word]! + 1);
+    }
+    slot.adjustDisallowLpage(gfn, 1);
+    yield* kvm.engine.accountShadowed(kvm, cpu, slot, gfn);
+  }
+  return sp;
+}
+
+/** kvm_mmu_get_child_sp(): 0 stands for -EEXIST, the child that is already there is the wanted one. */
+export function* getChildSp(vcpu: Vcpu, sptep: number, gfn: number, direct: boolean, access: number): Steps<number> {
+  const { kvm } = vcpu;
+  const role = childRole(spRole(kvm, sptepToSp(kvm, sptep)), direct, access);
+  const lo = kvm.w[sptep * 2]!;
+  if (isShadowPresent(lo) && !isLarge(lo)) {
+    const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
+    if (child !== 0 && kvm.engine.childIsReusable(kvm, child, gfn, role)) return 0;
+  }
+  return yield* getShadowPage(vcpu, gfn, role);
+}
+
+/** Default of `Engine.childIsReusable`: the stricter test of the 2026 fixes (B-50, B-51). */
+export function childIsReusable(kvm: Kvm, childSp: number, gfn: number, role: number): boolean {
+  return spGfn(kvm, childSp) === gfn && spRole(kvm, childSp) === role;
+}
+
+/**
+ * link_shadow_page() on the fault path: whatever is present goes first, with a flush (kernel-facts 3.10; faults always
+ * ask for the flush).
+ */
+export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<void> {
+  const { kvm, cpu, caches } = vcpu;
+  const lo = kvm.w[sptep * 2]!;
+  if (isShadowPresent(lo)) {
+    const parent = sptepToSp(kvm, sptep);
+    const level = roleLevel(spRole(kvm, parent));
+    if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+    if (isLarge(lo)) dropSpte(kvm, cpu, sptep);
+    else dropParentPte(kvm, cpu, spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!), sptep);
+    yield* flushRemoteTlbs(kvm, cpu, 'fault', pageGetGfn(kvm, parent, spteIndex(kvm, sptep)), kvm.pages(level));
+  }
+  if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+  kvm.assertMmuWrite(cpu, 'an SPTE');
+  makeNonleafSpte(kvm, cpu, spTable(kvm, sp), roleAdDisabled(spRole(kvm, sp)));
+  cpu.store64(sptep, cpu.lo, cpu.hi);
+  pteListAdd(kvm, caches.desc, sptep, parentPtesWord(kvm, sp));
+}
+
+/** validate_direct_spte(): a direct child of another access is unlinked (kernel-facts 5.2 step 7, B-12). */
+export function* validateDirectSpte(vcpu: Vcpu, sptep: number, directAccess: number): Steps<void> {
+  const { kvm, cpu } = vcpu;
+  const lo = kvm.w[sptep * 2]!;
+  if (!isShadowPresent(lo) || isLarge(lo)) return;
+  const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
+  if (roleAccess(spRole(kvm, child)) === directAccess) return;
+  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  dropParentPte(kvm, cpu, child, sptep);
+  yield* flushRemoteTlbs(kvm, cpu, 'fault', spGfn(kvm, child), 1);
+}

@@ -1,0 +1,155 @@
+/** The default steps of the split: profile P1 (kernel-facts 3.6 to 3.10). */
+import type { Cpu } from '../../cpu/cpu.ts';
+import { C } from '../../cpu/counters.ts';
+import { HELD_SLOTS } from '../../cpu/cpu.ts';
+import { CACHE_OBJECTS } from '../config.ts';
+import type { AfterAttempt } from '../engine.ts';
+import { EAGAIN, ENOMEM } from '../errno.ts';
+import { isLarge, isShadowPresent, SPTE_PS } from '../format.ts';
+import { KVM, type Kvm } from '../kvm.ts';
+import { cacheCount, cachePop, cacheTopup, splitDescMin, type SplitCaches } from '../memory-cache.ts';
+import { pteListAdd } from '../pte-list.ts';
+import { needResched, rwlockNeedbreak } from '../resched.ts';
+import { childRole, roleAccess, roleAdDisabled, roleLevel } from '../role.ts';
+import {
+  findShadowPage, initShadowPage, pageGetAccess, pageGetGfn, parentPtesWord, SP_UNSYNC, spFlags, spGfn, spRole,
+  spTable, spteIndex, sptepToSp,
+} from '../shadow-page.ts';
+import { makeNonleafSpte } from '../spte.ts';
+import { mustRecycle } from '../rmap.ts';
+import type { SplitPass } from './split-pass.ts';
+
+/** True if a split cache is below what one split may need (kernel-facts 2.3). */
+export function splitCachesLow(kvm: Kvm, caches: SplitCaches): boolean {
+  return (
+    cacheCount(kvm, caches.desc) < splitDescMin(kvm.entries) ||
+    cacheCount(kvm, caches.header) < 1 ||
+    cacheCount(kvm, caches.table) < 1
+  );
+}
+
+/** need_topup_split_caches_or_resched() (3.6). */
+export function needTopupSplitCachesOrResched(kvm: Kvm, cpu: Cpu, caches: SplitCaches): boolean {
+  const contended = rwlockNeedbreak(kvm, cpu);
+  const resched = needResched(kvm, cpu);
+  const low = splitCachesLow(kvm, caches);
+  if (low) cpu.count(C.topupsCacheLow);
+  else if (contended) cpu.count(C.topupsContended);
+  else if (resched) cpu.count(C.topupsResched);
+  return contended || resched || low;
+}
+
+/** topup_split_caches() (3.6): `slots_lock` held, `mmu_lock` not. */
+export function topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): number {
+  assertSplitCacheOwner(kvm, cpu);
+  cpu.count(C.topups);
+  const low = splitCachesLow(kvm, caches);
+  const fail = low && cpu.chance(kvm.config.allocFailRate);
+  const { splitDesc } = kvm.layout.dims.caches;
+  const ok =
+    cacheTopup(kvm, caches.desc, kvm.descPool, splitDescMin(kvm.entries), splitDesc, fail) &&
+    cacheTopup(kvm, caches.header, kvm.headerPool, 1, CACHE_OBJECTS, fail) &&
+    cacheTopup(kvm, caches.table, kvm.tablePool, 1, CACHE_OBJECTS, fail);
+  const result = ok ? 0 : ENOMEM;
+  kvm.observer.topup(cpu, low, result);
+  return result;
+}
+
+/** D2: split caches belong to the holder of slots_lock, or to the shards that act for it. */
+export function assertSplitCacheOwner(kvm: Kvm, cpu: Cpu): void {
+  if ((cpu.held & HELD_SLOTS) !== 0) return;
+  if (kvm.config.shards > 1 && kvm.w[kvm.slotsLock.state] !== 0) return;
+  kvm.observer.broken(cpu, { id: 'D2', text: `${cpu.name} touched split caches without slots_lock`, words: [] });
+}
+
+/** 3.4: a success or a dropped lock invalidates the list; any other failure leaves the head. */
+export function afterAttempt(result: number): AfterAttempt {
+  return result === 0 || result === EAGAIN ? 'restart' : 'leave';
+}
+
+export function splitChildRole(_kvm: Kvm, parentRole: number, access: number): number {
+  return childRole(parentRole, true, access);
+}
+
+/** shadow_mmu_get_sp_for_split() (3.8). */
+export function getSpForSplit(pass: SplitPass, hugeSptep: number): number {
+  const { kvm, cpu, caches } = pass;
+  const parent = sptepToSp(kvm, hugeSptep);
+  const index = spteIndex(kvm, hugeSptep);
+  const gfn = pageGetGfn(kvm, parent, index);
+  const role = kvm.engine.splitChildRole(kvm, spRole(kvm, parent), pageGetAccess(kvm, parent, index));
+  const visit = roleLevel(role) > 1 ? (sp: number): void => {
+    if ((spFlags(kvm, sp) & SP_UNSYNC) !== 0) pass.unsyncHits.push(sp);
+  } : undefined;
+  const found = findShadowPage(kvm, gfn, role, visit);
+  pass.childReused = found !== 0;
+  if (found !== 0) {
+    cpu.count(C.spReused);
+    kvm.observer.getPage(cpu, found, false);
+    return found;
+  }
+  assertSplitCacheOwner(kvm, cpu);
+  const sp = cachePop(kvm, caches.header, 'split_page_header');
+  const table = cachePop(kvm, caches.table, 'split_shadow_page');
+  initShadowPage(kvm, cpu, sp, table, 0, gfn, role);
+  cpu.count(C.spNew);
+  kvm.observer.getPage(cpu, sp, true);
+  return sp;
+}
+
+/**
+ * The loop of shadow_mmu_split_huge_page() (3.7 step 2), plain over two 32-bit words per entry: a new table cannot be
+ * seen by anybody, and a reused one changes only from non-present to present.
+ */
+export function fillSplitChild(pass: SplitPass, sp: number, from: number): number {
+  const { kvm, cpu, caches, slot } = pass;
+  const { w, entries } = kvm;
+  const role = spRole(kvm, sp);
+  const level = roleLevel(role);
+  kvm.engine.makeHugePageSplitSpte(kvm, cpu, pass.hugeLo, pass.hugeHi, level, roleAccess(role));
+  const { lo, hi } = cpu;
+  const step = kvm.pages(level) << 12;
+  const table = kvm.tablesQ + (spTable(kvm, sp) << kvm.tableBits);
+  const heads = slot.rmapWord(spGfn(kvm, sp), level);
+  const firstWord = table * 2;
+  kvm.arena.touchRange(firstWord, entries * 2);
+  kvm.arena.touchRange(heads, entries);
+  let filled = 0;
+  let i = from;
+  for (; i < entries; i++) {
+    const word = firstWord + i * 2;
+    const present = w[word]!;
+    if (isShadowPresent(present)) {
+      if (level > 1 && !isLarge(present)) pass.childHasTables = true;
+      continue;
+    }
+    w[word] = lo | (i * step);
+    w[word + 1] = hi;
+    filled++;
+    const head = heads + i;
+    if (w[head] === 0) w[head] = (table + i) << 1;
+    else if (mustRecycle(kvm, cpu, pteListAdd(kvm, caches.desc, table + i, head))) break;
+  }
+  if (filled > 0) kvm.put(KVM.pages + level - 1, kvm.get(KVM.pages + level - 1) + filled);
+  return i;
+}
+
+/** P1: only if the reused child may be partly unmapped below (0378739401cf). */
+export const splitNeedsFlush = (pass: SplitPass): boolean => pass.childHasTables;
+
+export const splitFlushGfn = (_kvm: Kvm, _hugeSptep: number, gfn: number): number => gfn;
+
+/** 3.10 steps 3 and 4. */
+export function linkSplitChild(pass: SplitPass, hugeSptep: number, sp: number): void {
+  const { kvm, cpu, caches } = pass;
+  kvm.assertMmuWrite(cpu, 'an SPTE');
+  makeNonleafSpte(kvm, cpu, spTable(kvm, sp), roleAdDisabled(spRole(kvm, sp)));
+  cpu.store64(hugeSptep, cpu.lo, cpu.hi);
+  pteListAdd(kvm, caches.desc, hugeSptep, parentPtesWord(kvm, sp));
+}
+
+/** Nothing is left to do once the child is linked. */
+export function splitLinked(_pass: SplitPass, _sp: number): void {}
+
+/** Huge leaf at a level above 4K: what the handler expects to find in a head. */
+export const isHugeSpte = (lo: number): boolean => isShadowPresent(lo) && (lo & SPTE_PS) !== 0;

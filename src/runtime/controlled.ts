@@ -1,0 +1,206 @@
+/**
+ * The controlled runtime: one thread, one scheduler, a decision at every visible operation (design 2).
+ *
+ * A machine is booted once; its arena is taken as the boot image, and every schedule starts from there. A run is a
+ * function of (machine, engine, scheduler, master seed, schedule number).
+ */
+import type { CustomActor } from '../actors/context.ts';
+import { actorIdentity } from '../actors/context.ts';
+import { Arena } from '../arena/arena.ts';
+import type { Layout } from '../arena/layout.ts';
+import type { Cpu } from '../cpu/cpu.ts';
+import { PlainCpu, RunLog, type OpListener } from '../cpu/plain-cpu.ts';
+import { Op, type Steps } from '../cpu/steps.ts';
+import { KernelBug } from '../mmu/bug.ts';
+import { describeWord } from '../mmu/describe.ts';
+import type { Engine } from '../mmu/engine.ts';
+import type { Kvm } from '../mmu/kvm.ts';
+import type { Observer, RuleBreak } from '../mmu/observer.ts';
+import type { Machine } from '../scenario/build.ts';
+import { bootMachine, seedActor, startActor } from '../scenario/start.ts';
+import type { Violation } from './outcome.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** What watches a run: observes the model, checks states, collects what is broken. */
+export interface Judge {
+  /** The observer to install; it calls `report` for everything it finds broken. */
+  observer(kvm: Kvm, report: (cpu: Cpu | undefined, rule: RuleBreak) => void): Observer;
+  /** Forgets what it knows of the last schedule. */
+  begin(kvm: Kvm): void;
+  /** All actors have ended. */
+  atEnd(kvm: Kvm, report: (cpu: Cpu | undefined, rule: RuleBreak) => void): void;
+}
+
+export interface ControlledOptions {
+  readonly machine: Machine;
+  readonly layout: Layout;
+  readonly engine: Engine;
+  readonly judge: Judge;
+  readonly custom?: Readonly<Record<string, CustomActor>> | undefined;
+  /** Steps without progress that count as a livelock. */
+  readonly livelockSteps?: number;
+  /** Steps after which a run is cut off as inconclusive. */
+  readonly maxSteps?: number;
+}
+
+export interface ControlledResult {
+  readonly schedule: number;
+  readonly steps: number;
+  /** Steps at which there was a choice. */
+  readonly decisions: number;
+  /** Times the scheduler left an actor that could have gone on. */
+  readonly preemptions: number;
+  readonly hash: string;
+  readonly violations: readonly Violation[];
+  /** True if the run was cut off at `maxSteps`. */
+  readonly truncated: boolean;
+}
+
+const DEFAULT_LIVELOCK_STEPS = 20_000;
+const DEFAULT_MAX_STEPS = 50_000_000;
+
+export class ControlledRuntime {
+  readonly kvm: Kvm;
+  readonly cpus: readonly PlainCpu[];
+  readonly log: RunLog = new RunLog();
+  readonly machine: Machine;
+  private readonly options: ControlledOptions;
+  private readonly arena: Arena;
+  private readonly enabled: Int32Array;
+  private readonly violations: Violation[] = [];
+  private running: Cpu | undefined;
+  private lastProgress = 0;
+
+  constructor(options: ControlledOptions) {
+    this.options = options;
+    this.machine = options.machine;
+    this.arena = Arena.tracked(options.layout);
+    this.kvm = bootMachine(options.machine, this.arena, options.engine);
+    this.arena.takeBootImage();
+    this.cpus = options.machine.actors.map(
+      (spec, actor) => new PlainCpu(this.arena, this.log, { actor, ...actorIdentity(spec) }),
+    );
+    this.enabled = new Int32Array(this.cpus.length);
+    this.kvm.observer = options.judge.observer(this.kvm, this.report);
+    const progress = this.kvm.observer.progress.bind(this.kvm.observer);
+    this.kvm.observer.progress = (cpu) => {
+      this.lastProgress = this.log.steps;
+      progress(cpu);
+    };
+  }
+
+  private readonly report = (cpu: Cpu | undefined, rule: RuleBreak): void => {
+    const actor = cpu ?? this.running;
+    this.violations.push({
+      ...rule, actor: actor?.actor ?? -1, actorName: actor?.name ?? 'nobody', step: this.log.steps,
+    });
+  };
+
+  /** Runs one schedule from the boot image. `listener` sees every operation, for traces. */
+  run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): ControlledResult {
+    const { arena, cpus, log, enabled, kvm, options } = this;
+    const { w } = arena;
+    arena.reset();
+    log.reset();
+    log.listener = listener;
+    this.violations.length = 0;
+    this.lastProgress = 0;
+    const actors: (Steps<void> | undefined)[] = [];
+    for (let i = 0; i < cpus.length; i++) {
+      const cpu = cpus[i]!;
+      cpu.held = 0;
+      cpu.mmuReleases = 0;
+      cpu.at(Op.Pause, 0);
+      seedActor(cpu, master, schedule);
+      actors.push(startActor(kvm, cpu, options.machine.actors[i]!, options.custom));
+    }
+    options.judge.begin(kvm);
+    scheduler.begin(cpus, schedule);
+    const livelockSteps = options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS;
+    const maxSteps = options.maxSteps ?? DEFAULT_MAX_STEPS;
+    const { violations } = this;
+
+    let live = actors.length;
+    let current = -1;
+    let decisions = 0;
+    let preemptions = 0;
+    let truncated = false;
+    while (live > 0) {
+      let count = 0;
+      let currentEnabled = false;
+      for (let i = 0; i < cpus.length; i++) {
+        if (actors[i] === undefined) continue;
+        const cpu = cpus[i]!;
+        if (cpu.pendingOp === Op.Wait && w[cpu.pendingWord] === cpu.pendingExpected) continue;
+        if (i === current) currentEnabled = true;
+        enabled[count++] = i;
+      }
+      if (count === 0) {
+        this.reportDeadlock(actors);
+        break;
+      }
+      let next = enabled[0]!;
+      if (count > 1) {
+        next = scheduler.pick(enabled, count, current);
+        decisions++;
+      }
+      if (currentEnabled && next !== current) preemptions++;
+      scheduler.step?.(next);
+      current = next;
+      this.running = cpus[next]!;
+      try {
+        if (actors[next]!.next().done === true) {
+          actors[next] = undefined;
+          live--;
+        }
+      } catch (error) {
+        if (!(error instanceof KernelBug)) throw error;
+        this.report(cpus[next], { id: error.id, text: error.message, words: error.words });
+      }
+      if (violations.length > 0) break;
+      if (log.steps - this.lastProgress > livelockSteps) {
+        this.reportLivelock(actors);
+        break;
+      }
+      if (log.steps >= maxSteps) {
+        truncated = true;
+        break;
+      }
+    }
+    this.running = undefined;
+    if (violations.length === 0 && !truncated) options.judge.atEnd(kvm, this.report);
+    scheduler.end?.(decisions, log.steps);
+    return {
+      schedule, steps: log.steps, decisions, preemptions, hash: log.digest, violations: [...violations], truncated,
+    };
+  }
+
+  /** Names who waits for what, and who holds it. */
+  private reportDeadlock(actors: readonly (Steps<void> | undefined)[]): void {
+    const waiting = this.cpus.filter((_, i) => actors[i] !== undefined);
+    const lines = waiting.map((cpu) => `${cpu.name} waits on ${describeWord(this.kvm, cpu.pendingWord)}${this.holderOf(cpu.pendingWord)}`);
+    this.report(waiting[0], {
+      id: 'deadlock', text: `nobody can go on: ${lines.join('; ')}`, words: waiting.map((cpu) => cpu.pendingWord),
+    });
+  }
+
+  private holderOf(word: number): string {
+    const { mmuLock } = this.kvm;
+    if (word !== mmuLock.cnts && word !== mmuLock.waitLock) return '';
+    const owner = this.kvm.w[mmuLock.owner]!;
+    return owner === 0 ? '' : `, held by ${this.cpus[owner - 1]?.name ?? `actor ${owner - 1}`}`;
+  }
+
+  private reportLivelock(actors: readonly (Steps<void> | undefined)[]): void {
+    const live = this.cpus.filter((_, i) => actors[i] !== undefined).map((cpu) => cpu.name);
+    const limit = this.options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS;
+    this.report(undefined, {
+      id: 'livelock', text: `${limit} steps without progress while ${live.join(', ')} could run`, words: [],
+    });
+  }
+
+  /** Chunks of memory that the last schedule touched. */
+  get touchedChunks(): number {
+    return this.arena.touchedChunks;
+  }
+}

@@ -1,0 +1,241 @@
+/** From a scenario and parameter values to a machine: plain data that any runtime can start. */
+import type { ActorSpec, Workload, WorkloadRange } from '../actors/context.ts';
+import { ArenaError } from '../arena/errors.ts';
+import { computeLayout, describeParts, formatBytes, type ArenaDims, type Layout } from '../arena/layout.ts';
+import { countGuestTables } from '../mmu/boot.ts';
+import { CACHE_OBJECTS, defaultMmuPages, type KvmConfig, type L1Root, type PreemptModel } from '../mmu/config.ts';
+import { splitDescCapacity } from '../mmu/memory-cache.ts';
+import type { MachineSpec, MappingSpec, PopulateSpec, RootSpec, Scenario, Units } from './define.ts';
+import {
+  COMMON_PARAMETERS, EXPLORE_DEFAULTS, PAGE_SIZE, ParameterError, parseParameter, type CommonParameters,
+  type Parameter, type ParameterValue, type ParameterValues,
+} from './parameters.ts';
+import { ScenarioError, validateMachine } from './validate.ts';
+
+/** Which set of defaults applies. */
+export type Purpose = 'run' | 'explore';
+
+/** A machine ready to be started. It can be posted to a worker. */
+export interface Machine {
+  readonly scenario: string;
+  readonly purpose: Purpose;
+  readonly parameters: ParameterValues;
+  readonly config: KvmConfig;
+  readonly dims: ArenaDims;
+  readonly actors: readonly ActorSpec[];
+  readonly populate: readonly PopulateSpec[];
+}
+
+/** The parameters of a scenario with the defaults of the purpose. */
+export function scenarioParameters(scenario: Scenario, purpose: Purpose): Record<string, Parameter> {
+  const all: Record<string, Parameter> = { ...COMMON_PARAMETERS, ...scenario.parameters };
+  const layers = [scenario.defaults, ...(purpose === 'explore' ? [EXPLORE_DEFAULTS, scenario.explore] : [])];
+  for (const layer of layers) {
+    for (const [name, value] of Object.entries(layer ?? {})) {
+      const parameter = all[name];
+      if (parameter === undefined) throw new ScenarioError(`scenario ${scenario.name} has a default for ${name}, which is no parameter`);
+      all[name] = { ...parameter, default: parseParameter(parameter, value, `${scenario.name}.${name}`) } as Parameter;
+    }
+  }
+  return all;
+}
+
+/** @throws ParameterError for a name that is no parameter or a value that is not allowed */
+export function resolveParameters(
+  scenario: Scenario, purpose: Purpose, given: Readonly<Record<string, unknown>>,
+): CommonParameters & Record<string, ParameterValue> {
+  const parameters = scenarioParameters(scenario, purpose);
+  const values: Record<string, ParameterValue> = {};
+  for (const [name, parameter] of Object.entries(parameters)) values[name] = parameter.default;
+  for (const [name, value] of Object.entries(given)) {
+    const parameter = parameters[name];
+    if (parameter === undefined) throw new ParameterError(name, value, `a parameter of ${scenario.name}: ${Object.keys(parameters).join(', ')}`);
+    values[name] = parseParameter(parameter, value, name);
+  }
+  return values as CommonParameters & Record<string, ParameterValue>;
+}
+
+const BACKING_LEVEL: Readonly<Record<string, number>> = { '4k': 1, '2m': 2, '1g': 3 };
+
+/**
+ * Builds the machine.
+ * @throws ParameterError, ScenarioError or ArenaError, before anything runs
+ */
+export function buildMachine(
+  scenario: Scenario, purpose: Purpose, given: Readonly<Record<string, unknown>> = {},
+): Machine {
+  const p = resolveParameters(scenario, purpose, given);
+  const huge2 = 2 ** p.tableBits;
+  const huge3 = 2 ** (2 * p.tableBits);
+  const pages = p.memory / PAGE_SIZE;
+  // Slot 0 holds L1's tables, from a fixed place on; the migrated slot starts at a level-3 boundary above it.
+  const units: Units = { huge2, huge3, base: Math.max(huge3, 64), pages };
+  const spec = validateMachine(scenario.machine(p, units), scenario.name);
+  const roots = spec.roots.map((root, index) => convertRoot(scenario, root, index, units));
+  const tablePages = countGuestTables({ roots, tableBits: p.tableBits, rootLevel: p.rootLevel });
+  const inSlot = spec.tables === 'migrated-slot';
+  if (!inSlot && tablePages + FIRST_TABLE_GFN > units.base) {
+    throw new ScenarioError(`L1's ${tablePages} tables do not fit below gfn ${units.base}; map with larger pages`);
+  }
+  if (inSlot && tablePages > pages) throw new ScenarioError(`L1's ${tablePages} tables do not fit into ${pages} pages`);
+  const backing = BACKING_LEVEL[p.backing]!;
+  const config: KvmConfig = {
+    format: p.format as 'ept' | 'npt',
+    tableBits: p.tableBits,
+    rootLevel: p.rootLevel,
+    vcpus: p.vcpus,
+    shards: p.splitters,
+    slots: [
+      { id: 0, baseGfn: 0, npages: units.base, backing: 1, basePfn: 0, readonly: false, hvaMisaligned: false },
+      { id: 1, baseGfn: units.base, npages: pages, backing, basePfn: units.base, readonly: false, hvaMisaligned: false },
+    ],
+    roots,
+    tableGfn: inSlot ? units.base + pages - tablePages : FIRST_TABLE_GFN,
+    tablePages,
+    nxHugePages: p.nx,
+    eagerPageSplit: p.eager,
+    tdpMmu: true,
+    l1AdBits: p.format === 'npt' || p.l1AdBits,
+    manualProtect: { off: 0, manual: 1, 'initially-set': 3 }[p.manual]!,
+    preempt: p.preempt as PreemptModel,
+    reschedRate: p.reschedRate,
+    allocFailRate: p.allocFailRate,
+    nrMmuPages: p.mmuPages,
+    recycleThreshold: p.recycleThreshold,
+    tlbBits: p.tlbBits,
+  };
+  checkRanges(scenario, config);
+  checkShards(p.splitters, units, backing);
+  const actors = makeActors(spec, p, config);
+  return {
+    scenario: scenario.name, purpose, parameters: p, config, dims: arenaDims(config, actors.length), actors,
+    populate: spec.populate === 'all' ? populateAll(config) : spec.populate,
+  };
+}
+
+/** L1's tables start here in slot 0: low enough for small machines, not gfn 0. */
+const FIRST_TABLE_GFN = 8;
+
+function convertRoot(scenario: Scenario, root: RootSpec, index: number, units: Units): L1Root {
+  const pagesOf = (mapping: MappingSpec): number => [0, 1, units.huge2, units.huge3][mapping.level]!;
+  return {
+    name: root.name,
+    smep: root.smep ?? false,
+    mappings: root.mappings.map((mapping, at) => {
+      const perm = mapping.perm ?? 'rwx';
+      const size = pagesOf(mapping);
+      if (mapping.l2Gfn % size !== 0 || mapping.l1Gfn % size !== 0 || (mapping.l1Step ?? size) % size !== 0) {
+        throw new ScenarioError(
+          `scenario ${scenario.name}: roots.${index}.mappings.${at}: l2Gfn, l1Gfn and l1Step must be multiples of ${size} at level ${mapping.level}`,
+        );
+      }
+      return {
+        l2Gfn: mapping.l2Gfn, l1Gfn: mapping.l1Gfn, level: mapping.level, count: mapping.count,
+        l1Step: mapping.l1Step ?? size, write: perm.includes('w'), exec: perm.includes('x'),
+        accessed: mapping.accessed ?? true, dirty: mapping.dirty ?? true,
+      };
+    }),
+  };
+}
+
+/** Every page L1 maps must be in a memslot. */
+function checkRanges(scenario: Scenario, config: KvmConfig): void {
+  const covered = (gfn: number): boolean =>
+    config.slots.some((slot) => gfn >= slot.baseGfn && gfn < slot.baseGfn + slot.npages);
+  config.roots.forEach((root, index) => {
+    root.mappings.forEach((mapping, at) => {
+      const size = 2 ** ((mapping.level - 1) * config.tableBits);
+      const last = mapping.l1Gfn + (mapping.count - 1) * mapping.l1Step + size - 1;
+      if (!covered(mapping.l1Gfn) || !covered(last)) {
+        throw new ScenarioError(
+          `scenario ${scenario.name}: roots.${index}.mappings.${at} maps L1 gfns ${mapping.l1Gfn} to ${last}, beyond the memory given; ` +
+            'with these table sizes more memory or smaller pages are needed',
+        );
+      }
+    });
+  });
+}
+
+/** Shards are cut at boundaries of the largest huge page; there must be one for each. */
+function checkShards(shards: number, units: Units, backing: number): void {
+  const unit = [0, 1, units.huge2, units.huge3][backing]!;
+  const available = Math.ceil(units.pages / unit);
+  if (shards > available) {
+    throw new ParameterError('splitters', shards, `at most ${available}: the slot has that many pages of its largest size to share`);
+  }
+}
+
+function populateAll(config: KvmConfig): PopulateSpec[] {
+  return config.roots.flatMap((root, index) =>
+    root.mappings.map((mapping): PopulateSpec => ({
+      root: index, access: mapping.write ? 'write' : 'read', l2Gfn: mapping.l2Gfn, count: mapping.count,
+      stride: 2 ** ((mapping.level - 1) * config.tableBits),
+    })),
+  );
+}
+
+function workloadRanges(config: KvmConfig): WorkloadRange[] {
+  return config.roots.flatMap((root, index) =>
+    root.mappings.map((mapping): WorkloadRange => ({
+      root: index, l2Gfn: mapping.l2Gfn, pages: mapping.count * 2 ** ((mapping.level - 1) * config.tableBits),
+      write: mapping.write, exec: mapping.exec,
+    })),
+  );
+}
+
+function makeActors(spec: MachineSpec, p: CommonParameters, config: KvmConfig): ActorSpec[] {
+  const workload: Workload = {
+    ops: p.ops, writeFraction: p.writeFraction, execFraction: p.execFraction, rootSwitchRate: p.rootSwitchRate,
+    burst: p.burst, ranges: workloadRanges(config),
+  };
+  const actors: ActorSpec[] = [];
+  if (spec.migration !== false) actors.push({ kind: 'migration', slots: [1], rounds: p.rounds });
+  if (config.shards > 1) {
+    for (let shard = 0; shard < config.shards; shard++) actors.push({ kind: 'split-worker', shard });
+  }
+  for (let vcpu = 0; vcpu < config.vcpus; vcpu++) actors.push({ kind: 'l2-vcpu', vcpu, workload });
+  for (const custom of spec.actors ?? []) actors.push({ kind: 'custom', name: custom.name, options: custom.options ?? {} });
+  return actors;
+}
+
+/** Sizes of everything, from the configuration alone. */
+export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
+  const mmuPages = config.nrMmuPages > 0 ? config.nrMmuPages : defaultMmuPages(config.slots);
+  const cached = CACHE_OBJECTS * (config.vcpus + config.shards);
+  const entries = 2 ** config.tableBits;
+  const mapped = config.roots.reduce(
+    (sum, root) => sum + root.mappings.reduce((s, m) => s + m.count * 2 ** ((m.level - 1) * config.tableBits), 0),
+    0,
+  );
+  const last = config.slots.reduce((max, slot) => Math.max(max, slot.basePfn + slot.npages), 0);
+  const slotPages = config.slots.reduce((sum, slot) => sum + slot.npages, 0);
+  const splitDesc = splitDescCapacity(entries);
+  const caches = config.shards * splitDesc + CACHE_OBJECTS * config.vcpus;
+  // Descriptors hold the second and later entries of a head. Aliases need them everywhere; without aliases only tables
+  // that lost their parent do.
+  const aliased = mapped > slotPages ? mapped : Math.ceil(slotPages / 8);
+  return {
+    tableBits: config.tableBits, vcpus: config.vcpus, shards: config.shards, actors, hashBits: 12,
+    tables: mmuPages + cached + 16,
+    shadowInfos: 2 * config.tablePages + CACHE_OBJECTS * config.vcpus + 16,
+    descs: caches + aliased + Math.ceil(mmuPages / 4) + 256,
+    slots: config.slots.map(({ baseGfn, npages }) => ({ baseGfn, npages })),
+    pfns: last,
+    guestTables: config.tablePages,
+    tlbBits: config.tlbBits,
+    caches: { objects: CACHE_OBJECTS, splitDesc },
+  };
+}
+
+/**
+ * The layout, if it fits.
+ * @param limitBytes memory that may be used
+ * @throws ArenaError with the sum of its parts
+ */
+export function layoutThatFits(machine: Machine, limitBytes: number): Layout {
+  const layout = computeLayout(machine.dims);
+  if (layout.words * 4 > limitBytes) {
+    throw new ArenaError(`the machine does not fit: ${describeParts(layout)}, and ${formatBytes(limitBytes)} may be used`);
+  }
+  return layout;
+}

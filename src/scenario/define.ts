@@ -1,0 +1,87 @@
+/** What a scenario module exports (design 7). Plain data and functions: a loader may give it its own module copies. */
+import type { CustomActor } from '../actors/context.ts';
+import type { CommonParameters, Parameter, ParameterValue } from './parameters.ts';
+
+/** Sizes in pages (4 KiB) and gfns of the machine a scenario describes. */
+export interface Units {
+  /** Pages of a level-2 and a level-3 page ("2M" and "1G" of this machine). */
+  readonly huge2: number;
+  readonly huge3: number;
+  /** First gfn of the migrated slot and its pages. */
+  readonly base: number;
+  readonly pages: number;
+}
+
+/** Entries of one of L1's nested roots. Gfns are in pages; see L1Mapping in src/mmu/config.ts. */
+export interface MappingSpec {
+  readonly l2Gfn: number;
+  readonly l1Gfn: number;
+  /** 1 is 4 KiB, 2 is 2 MiB, 3 is 1 GiB. */
+  readonly level: 1 | 2 | 3;
+  readonly count: number;
+  /** Pages between the targets of two entries; the page size by default, 0 for aliases of one page. */
+  readonly l1Step?: number;
+  /** `rwx` by default; r is always there. */
+  readonly perm?: 'rwx' | 'rw' | 'rx' | 'r';
+  /** A and D bits preset in L1's entry; both true by default. */
+  readonly accessed?: boolean;
+  readonly dirty?: boolean;
+}
+
+export interface RootSpec {
+  readonly name: string;
+  readonly mappings: readonly MappingSpec[];
+  /** L1 runs it with CR4.SMEP, which makes its shadow pages a role of their own. */
+  readonly smep?: boolean;
+}
+
+/** Accesses made before the actors start, so that huge SPTEs exist. */
+export interface PopulateSpec {
+  readonly root?: number;
+  readonly vcpu?: number;
+  readonly access: 'read' | 'write' | 'exec';
+  readonly l2Gfn: number;
+  readonly count?: number;
+  /** Pages between two accesses; 1 by default. */
+  readonly stride?: number;
+}
+
+export interface CustomActorSpec {
+  readonly name: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+export interface MachineSpec {
+  readonly roots: readonly RootSpec[];
+  /** One access in every page that L1 maps (`all`), or exactly these. */
+  readonly populate: 'all' | readonly PopulateSpec[];
+  /** Where L1 keeps its nested tables: in a slot of their own, or at the end of the migrated slot. */
+  readonly tables?: 'own-slot' | 'migrated-slot';
+  /** Leave the live migration out: then a custom actor has to drive the dirty log. */
+  readonly migration?: boolean;
+  /** Further actors, by the names under which the module's `actors` has them. */
+  readonly actors?: readonly CustomActorSpec[];
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** One sentence for `list`. */
+  readonly summary: string;
+  /** What happens, why it is interesting, which facts it rests on. */
+  readonly about: string;
+  /** Ids of kernel-facts. */
+  readonly facts: readonly string[];
+  /** Defaults of common parameters in the parallel and in the controlled runtime. */
+  readonly defaults?: Partial<Record<keyof CommonParameters, ParameterValue>>;
+  readonly explore?: Partial<Record<keyof CommonParameters, ParameterValue>> & Record<string, ParameterValue>;
+  /** Parameters of its own. */
+  readonly parameters?: Readonly<Record<string, Parameter>>;
+  readonly machine: (parameters: CommonParameters & Record<string, ParameterValue>, units: Units) => MachineSpec;
+  /** Its own actors, by name. */
+  readonly actors?: Readonly<Record<string, CustomActor>>;
+}
+
+/** Gives a scenario its type; returns it as it is. */
+export function defineScenario(scenario: Scenario): Scenario {
+  return scenario;
+}
