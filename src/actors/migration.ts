@@ -23,6 +23,7 @@ export function* migration(context: ActorContext, slotIds: readonly number[], ro
 
   for (const slot of slots) yield* enableDirtyLogging(kvm, cpu, slot, split);
   for (const slot of slots) yield* copyAll(kvm, cpu, slot);
+  kvm.put(KVM.firstCopyDone, 1);
   for (let round = 0; round < rounds; round++) {
     cpu.count(C.rounds);
     for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot);

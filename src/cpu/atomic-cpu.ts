@@ -12,9 +12,12 @@ import { Cpu, HELD_MMU_READ, HELD_MMU_WRITE, type CpuOptions } from './cpu.ts';
 export const CONTROL = {
   /** Not 0: actors park at their next safepoint. */
   stop: 0,
-  /** Not 0: actors give up. */
+  /** Actors give up: ABORT_SOFT wherever they hold no `mmu_lock`, ABORT_HARD wherever they wait. */
   abort: 1,
 } as const;
+
+export const ABORT_SOFT = 1;
+export const ABORT_HARD = 2;
 
 /** Offsets in an actor's row. */
 export const ACTOR = {
@@ -132,7 +135,9 @@ export class AtomicCpu extends Cpu {
     Atomics.store(w, row + ACTOR.waitingOn, word + 1);
     Atomics.store(w, row + ACTOR.held, this.held);
     Atomics.store(w, row + ACTOR.state, locked ? ACTOR_WAITING_LOCKED : ACTOR_WAITING);
-    while (Atomics.wait(w, word, expected, WAIT_SLICE_MS) === 'timed-out') this.checkAbort();
+    while (Atomics.wait(w, word, expected, WAIT_SLICE_MS) === 'timed-out') {
+      this.checkAbort(locked ? ABORT_HARD : ABORT_SOFT);
+    }
     Atomics.store(w, row + ACTOR.state, ACTOR_RUNNING);
     Atomics.store(w, row + ACTOR.waitingOn, 0);
     if (!locked) this.safepoint();
@@ -145,17 +150,17 @@ export class AtomicCpu extends Cpu {
   safepoint(): void {
     const { w, options } = this;
     const stop = options.control + CONTROL.stop;
-    this.checkAbort();
+    this.checkAbort(ABORT_SOFT);
     while (Atomics.load(w, stop) !== 0) {
       Atomics.store(w, options.row + ACTOR.state, ACTOR_PARKED);
       Atomics.wait(w, stop, 1, WAIT_SLICE_MS);
       Atomics.store(w, options.row + ACTOR.state, ACTOR_RUNNING);
-      this.checkAbort();
+      this.checkAbort(ABORT_SOFT);
     }
   }
 
-  private checkAbort(): void {
-    if (Atomics.load(this.w, this.options.control + CONTROL.abort) !== 0) {
+  private checkAbort(from: number): void {
+    if (Atomics.load(this.w, this.options.control + CONTROL.abort) >= from) {
       throw new ActorAborted(`${this.name} was told to give up`);
     }
   }

@@ -12,6 +12,8 @@ export type ActorClass = (typeof ACTOR_CLASSES)[number];
 
 /** Told about locks as they are taken and dropped. The default ignores it. */
 export interface LockProbe {
+  /** The lock was not free: the actor is about to queue up. */
+  contended?(cpu: Cpu, lock: number): void;
   /** The lock was free only after `wait` time units; 0 and `contended` false when it was free at once. */
   acquired(cpu: Cpu, lock: number, write: boolean, contended: boolean, wait: number): void;
   released(cpu: Cpu, lock: number, write: boolean, hold: number): void;

@@ -57,6 +57,7 @@ export function* writeLock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
   if (cpu.compareExchange(lock.cnts, 0, QW_LOCKED) !== 0) {
     contended = true;
     const since = cpu.now();
+    cpu.probe?.contended?.(cpu, LOCK_MMU);
     yield* queueUp(cpu, lock);
     yield* waitAsWriter(cpu, lock);
     yield* leaveQueue(cpu, lock);
@@ -100,6 +101,7 @@ export function* readLock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
   if ((cpu.add(lock.cnts, QR_BIAS) & QW_WMASK) !== 0) {
     contended = true;
     const since = cpu.now();
+    cpu.probe?.contended?.(cpu, LOCK_MMU);
     if (cpu.stepped) yield cpu.at(Op.Add, lock.cnts);
     cpu.add(lock.cnts, -QR_BIAS);
     cpu.notify(lock.cnts);

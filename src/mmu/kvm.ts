@@ -49,9 +49,17 @@ export const KVM = {
   vcpusDone: 28,
   /** Number of invalid shadow pages kept alive by a root. */
   invalidRoots: 29,
+  /** When the first waiter of mmu_lock queued up since it was last dropped, in the probe's unit; 0 if nobody did. */
+  firstWaiter: 30,
+  /** Actor + 1 of who held mmu_lock for write last, for the hand-off statistics. */
+  mmuLastOwner: 31,
+  /** Split attempts that ended with -ENOSPC or -ENOMEM: huge leaves may be left for good (H-I, Q43). */
+  splitFailures: 32,
+  /** 1 once the migration has copied every page at least once, or the log will name every page (Q46). */
+  firstCopyDone: 33,
 } as const;
 
-if (KVM.invalidRoots >= KVM_WORDS) throw new Error('KVM words overflow');
+if (KVM.firstCopyDone >= KVM_WORDS) throw new Error('KVM words overflow');
 
 export class Kvm {
   readonly config: KvmConfig;
@@ -182,6 +190,7 @@ export class Kvm {
 
   /** write_unlock(&kvm->mmu_lock). */
   *writeUnlock(cpu: Cpu): Steps<void> {
+    this.put(KVM.mmuLastOwner, cpu.actor + 1);
     this.swapOwner(0);
     yield* this.engine.writeUnlock(cpu, this.mmuLock);
     this.observer.writeReleased(cpu);

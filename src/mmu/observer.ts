@@ -31,6 +31,12 @@ export class Observer {
   broken(_cpu: Cpu, _rule: RuleBreak): void {}
   /** One attempt to split a huge page: kvm_mmu_split_huge_page. */
   splitAttempt(_cpu: Cpu, _gfn: number, _level: number, _lo: number, _hi: number, _errno: number): void {}
+  /** An attempt begins: `mmu_lock` is held, nothing was looked at yet. splitAttempt ends it. */
+  splitBegin(_cpu: Cpu, _sptep: number): void {}
+  /** The attempt has its child `sp`, found or made, and is about to fill it. */
+  splitChild(_cpu: Cpu, _sptep: number, _sp: number): void {}
+  /** A lock holder asks whether it should give the lock up (kernel-facts 3.12). */
+  yieldCheck(_cpu: Cpu): void {}
   /** A child was linked over the huge SPTE `sptep`; (lo, hi) is the huge value as it was snapshotted. */
   splitLinked(_cpu: Cpu, _sptep: number, _sp: number, _lo: number, _hi: number): void {}
   /** A split pass over [start, end) of a slot begins or ends. */
@@ -49,6 +55,10 @@ export class Observer {
   ioctl(_cpu: Cpu, _name: string, _slot: number, _begin: boolean): void {}
   /** mmu_lock was released after a write section. */
   writeReleased(_cpu: Cpu): void {}
+  /** A vCPU has just stored IN_GUEST_MODE and not yet looked at its requests again. */
+  guestEntering(_cpu: Cpu, _vcpu: number): void {}
+  /** The vCPU goes on into the guest. */
+  guestEntered(_cpu: Cpu, _vcpu: number): void {}
   /** Something moved forward: resets the livelock limit. */
   progress(_cpu: Cpu): void {}
 }

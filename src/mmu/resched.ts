@@ -5,7 +5,10 @@ import { isContended } from '../locks/qrwlock.ts';
 import type { Kvm } from './kvm.ts';
 
 /** need_resched(): the scheduler wants the CPU. */
-export const needResched = (kvm: Kvm, cpu: Cpu): boolean => cpu.chance(kvm.config.reschedRate);
+export function needResched(kvm: Kvm, cpu: Cpu): boolean {
+  kvm.observer.yieldCheck(cpu);
+  return cpu.chance(kvm.config.reschedRate);
+}
 
 /**
  * rwlock_needbreak(): is somebody queued, and does the preemption model care?

@@ -10,6 +10,7 @@ import type { Kvm } from './kvm.ts';
 import type { Vcpu } from './vcpu.ts';
 import { VCPU } from './vcpu-words.ts';
 
+/** Offsets in an entry; the checks read them too. */
 const TAG = 0;
 const EPOCH = 1;
 const PFN = 2;
@@ -29,8 +30,10 @@ function entryWord(kvm: Kvm, vcpu: number, l2Gfn: number, level: number): number
   return kvm.tlbBase(vcpu) + (level - 1) * kvm.tlbLevelWords + index * TLB_ENTRY_WORDS;
 }
 
+export const TLB = { tag: TAG, epoch: EPOCH, pfn: PFN, perm: PERM, root: ROOT } as const;
+
 /** Epochs start at 1 so that an all-zero entry is dead. */
-const liveEpoch = (kvm: Kvm, vcpu: number): number => kvm.w[kvm.vcpuWord(vcpu) + VCPU.tlbEpoch]! + 1;
+export const liveEpoch = (kvm: Kvm, vcpu: number): number => kvm.w[kvm.vcpuWord(vcpu) + VCPU.tlbEpoch]! + 1;
 
 /**
  * Looks an address up with the permission it needs.

@@ -77,10 +77,12 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
     const session = (w[mode]! & ~MODE_MASK) + SESSION_STEP;
     if (cpu.stepped) yield cpu.at(Op.Store, mode);
     cpu.store(mode, session | IN_GUEST_MODE);
+    kvm.observer.guestEntering(cpu, vcpu.index);
     if (cpu.stepped) yield cpu.at(Op.Load, requests);
     pending = cpu.load(requests);
     if (pending === 0) {
       cpu.count(C.guestEntries);
+      kvm.observer.guestEntered(cpu, vcpu.index);
       return true;
     }
     if (cpu.stepped) yield cpu.at(Op.Store, mode);

@@ -69,7 +69,7 @@ export function buildMachine(
   const huge3 = 2 ** (2 * p.tableBits);
   const pages = p.memory / PAGE_SIZE;
   // Slot 0 holds L1's tables, from a fixed place on; the migrated slot starts at a level-3 boundary above it.
-  const units: Units = { huge2, huge3, base: Math.max(huge3, 64), pages };
+  const units: Units = { huge2, huge3, base: Math.max(huge3, Math.min(64, 2 * huge3)), pages };
   const spec = validateMachine(scenario.machine(p, units), scenario.name);
   const roots = spec.roots.map((root, index) => convertRoot(scenario, root, index, units));
   const tablePages = countGuestTables({ roots, tableBits: p.tableBits, rootLevel: p.rootLevel });
@@ -78,6 +78,7 @@ export function buildMachine(
     throw new ScenarioError(`L1's ${tablePages} tables do not fit below gfn ${units.base}; map with larger pages`);
   }
   if (inSlot && tablePages > pages) throw new ScenarioError(`L1's ${tablePages} tables do not fit into ${pages} pages`);
+  const workPages = Math.min(units.base, FIRST_TABLE_GFN + (inSlot ? 0 : tablePages));
   const backing = BACKING_LEVEL[p.backing]!;
   const config: KvmConfig = {
     format: p.format as 'ept' | 'npt',
@@ -86,7 +87,7 @@ export function buildMachine(
     vcpus: p.vcpus,
     shards: p.splitters,
     slots: [
-      { id: 0, baseGfn: 0, npages: units.base, backing: 1, basePfn: 0, readonly: false, hvaMisaligned: false },
+      { id: 0, baseGfn: 0, npages: workPages, backing: 1, basePfn: 0, readonly: false, hvaMisaligned: false },
       { id: 1, baseGfn: units.base, npages: pages, backing, basePfn: units.base, readonly: false, hvaMisaligned: false },
     ],
     roots,
@@ -142,9 +143,16 @@ function convertRoot(scenario: Scenario, root: RootSpec, index: number, units: U
 function checkRanges(scenario: Scenario, config: KvmConfig): void {
   const covered = (gfn: number): boolean =>
     config.slots.some((slot) => gfn >= slot.baseGfn && gfn < slot.baseGfn + slot.npages);
+  const l2Pages = 2 ** (config.rootLevel * config.tableBits);
   config.roots.forEach((root, index) => {
     root.mappings.forEach((mapping, at) => {
       const size = 2 ** ((mapping.level - 1) * config.tableBits);
+      if (mapping.l2Gfn + mapping.count * size > l2Pages) {
+        throw new ScenarioError(
+          `scenario ${scenario.name}: roots.${index}.mappings.${at} ends at L2 gfn ${mapping.l2Gfn + mapping.count * size}, but ` +
+            `${config.rootLevel} levels of ${config.tableBits} bits reach only ${l2Pages}; raise rootLevel or tableBits`,
+        );
+      }
       const last = mapping.l1Gfn + (mapping.count - 1) * mapping.l1Step + size - 1;
       if (!covered(mapping.l1Gfn) || !covered(last)) {
         throw new ScenarioError(

@@ -166,6 +166,6 @@ export type CommonParameters = {
 
 /** What the controlled runtime starts from where a scenario says nothing else: the smallest machine with all shapes. */
 export const EXPLORE_DEFAULTS: Partial<Record<keyof CommonParameters, ParameterValue>> = {
-  vcpus: 2, memory: 16 * PAGE_SIZE, tableBits: 2, rootLevel: 3, ops: 4, burst: 0, rounds: 1, tlbBits: 3,
+  vcpus: 2, memory: 16 * PAGE_SIZE, tableBits: 2, rootLevel: 3, ops: 0, burst: 6, rounds: 1, tlbBits: 3,
   reschedRate: 0.05, rootSwitchRate: 0.2,
 };

@@ -8,7 +8,7 @@ import { PlainCpu, RunLog } from '../cpu/plain-cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import { bootVm, loadRoot } from '../mmu/boot.ts';
 import type { Engine } from '../mmu/engine.ts';
-import { RET_PF_INJECT } from '../mmu/errno.ts';
+import { RET_PF_EMULATE, RET_PF_INJECT } from '../mmu/errno.ts';
 import { translate, WALK_FORBIDDEN } from '../mmu/hardware.ts';
 import { Kvm } from '../mmu/kvm.ts';
 import { pageFault } from '../mmu/shadow/fault.ts';
@@ -38,6 +38,7 @@ export function* touchPage(vcpu: Vcpu, root: number, l2Gfn: number, access: numb
     }
     const result = yield* pageFault(vcpu, l2Gfn, access, pfn === WALK_FORBIDDEN);
     if (result === RET_PF_INJECT) return false;
+    if (result === RET_PF_EMULATE) return true;
   }
   throw new Error(`L2 gfn ${l2Gfn} still faults after 16 faults were handled`);
 }

@@ -116,9 +116,11 @@ export function* shadowMmuTrySplitHugePage(pass: SplitPass, hugeSptep: number): 
   const gfn = pageGetGfn(kvm, parent, spteIndex(kvm, hugeSptep));
   pass.level = level;
   pass.gfn = gfn;
+  kvm.observer.splitBegin(cpu, hugeSptep);
 
   if (mmuAvailablePages(kvm) <= engine.splitMinFreePages) {
     cpu.count(C.splitEnospc);
+    kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);
     kvm.observer.splitAttempt(cpu, gfn, level, kvm.w[hugeSptep * 2]!, kvm.w[hugeSptep * 2 + 1]!, ENOSPC);
     return ENOSPC;
   }
@@ -132,6 +134,7 @@ export function* shadowMmuTrySplitHugePage(pass: SplitPass, hugeSptep: number): 
   pass.childHasTables = false;
   const sp = engine.getSpForSplit(pass, hugeSptep);
   if (pass.unsyncHits.length > 0) yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
+  kvm.observer.splitChild(cpu, hugeSptep, sp);
 
   for (let i = engine.fillSplitChild(pass, sp, 0); i < kvm.entries; ) {
     yield* recycleRmap(kvm, cpu, pass.slot, spGfn(kvm, sp) + i * kvm.pages(level - 1), level - 1);
@@ -145,8 +148,8 @@ export function* shadowMmuTrySplitHugePage(pass: SplitPass, hugeSptep: number): 
   }
   if (cpu.stepped) yield cpu.at(Op.Store64, hugeSptep * 2);
   engine.linkSplitChild(pass, hugeSptep, sp);
-  engine.splitLinked(pass, sp);
   kvm.observer.splitLinked(cpu, hugeSptep, sp, pass.hugeLo, pass.hugeHi);
+  engine.splitLinked(pass, sp);
 
   pass.splitsThisHold++;
   cpu.count(C.splitOk);
@@ -170,6 +173,7 @@ function* dropLockAndTopup(pass: SplitPass, hugeSptep: number): Steps<number> {
   const result = kvm.engine.topupSplitCaches(kvm, cpu, caches) === 0 ? EAGAIN : ENOMEM;
   yield* kvm.writeLock(cpu);
   cpu.count(result === EAGAIN ? C.splitEagain : C.splitEnomem);
+  if (result !== EAGAIN) kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);
   kvm.observer.splitAttempt(cpu, gfn, level, lo, hi, result);
   return result;
 }

@@ -1,0 +1,218 @@
+/** What is measured and against what (design 2.1; the targets are those of the first milestone). */
+import { freemem } from 'node:os';
+import { startC } from './c-split.ts';
+import { bootShared, hugeMachine, smallMachine, type BenchMachine } from './machines.ts';
+import { writeStrippedTree } from './strip.ts';
+import {
+  interleave,
+  median,
+  range,
+  ratios,
+  type InterleaveOptions,
+  type Series,
+  type Subject,
+} from './subject.ts';
+import { startThread, type LockKind, type ThreadTask } from './thread.ts';
+import { SCHEDULES_PER_BATCH } from './tasks/schedules.ts';
+
+export interface BenchContext {
+  readonly quick: boolean;
+  /** The compiled C program, if there is a compiler. */
+  readonly c: string | undefined;
+}
+
+/** A row of the table. */
+export interface Row {
+  readonly what: string;
+  readonly value: string;
+  readonly target?: string;
+  /** Absent where nothing is promised. */
+  readonly met?: boolean;
+}
+
+const SOURCE = new URL('../src/', import.meta.url).href;
+/** Targets: ratios at most, rates at least. */
+const MAX_SPLIT_RATIO = 3;
+const MAX_STEPPING_RATIO = 1.2;
+const MIN_SPLITS_PER_SECOND = 100_000;
+const MIN_OPERATIONS_PER_SECOND = 3e6;
+const MIN_SCHEDULES_PER_SECOND = 30_000;
+const MAX_RESET_SHARE = 0.1;
+/** 2 MiB pages of the cached working set: tables and rmap heads of 8 of them take 48 KiB. */
+const HOT_MEMORY = '16M';
+
+const plan = (quick: boolean): InterleaveOptions =>
+  quick ? { rounds: 5, roundMs: 30, warmMs: 200 } : { rounds: 15, roundMs: 100, warmMs: 600 };
+
+const ns = (value: number): string =>
+  value >= 10_000 ? `${(value / 1000).toFixed(1)} us` : `${value.toFixed(0)} ns`;
+const times = (value: number): string => `${value.toFixed(2)}x`;
+const count = (value: number): string => Math.round(value).toLocaleString('en-US');
+const perSecond = (series: Series): Series => series.map((value) => 1e9 / value);
+
+function ratioRow(what: string, a: Series, b: Series, max?: number): Row {
+  const values = ratios(a, b);
+  const row = { what, value: range(values, times) };
+  return max === undefined ? row : { ...row, target: `<= ${times(max)}`, met: median(values) <= max };
+}
+
+function rateRow(what: string, series: Series, min: number): Row {
+  const values = perSecond(series);
+  return { what, value: range(values, count), target: `>= ${count(min)}`, met: median(values) >= min };
+}
+
+async function measured(subjects: readonly Subject[], options: InterleaveOptions): Promise<Series[]> {
+  try {
+    return await interleave(subjects, options);
+  } finally {
+    for (const subject of subjects) await subject.close();
+  }
+}
+
+interface SplitChoice {
+  readonly cpu?: 'atomic' | 'plain';
+  readonly unit?: 'handler' | 'pass';
+  readonly root?: string;
+}
+
+/** A thread that splits hot pages of a machine of its own. */
+function hotSplits(name: string, hot: BenchMachine, choice: SplitChoice): Subject {
+  const task: ThreadTask = {
+    kind: 'split',
+    unit: choice.unit ?? 'handler',
+    cpu: choice.cpu ?? 'atomic',
+    restore: true,
+    root: choice.root ?? SOURCE,
+    stripped: choice.root !== undefined,
+    ...hot,
+    buffer: bootShared(hot),
+  };
+  return startThread(name, task);
+}
+
+/** One 2 MiB split with everything in the cache, beside C. */
+async function split({ quick, c }: BenchContext): Promise<Row[]> {
+  const hot = hugeMachine(HOT_MEMORY, '2m');
+  const subjects = [
+    hotSplits('AtomicCpu', hot, {}),
+    hotSplits('PlainCpu', hot, { cpu: 'plain' }),
+    ...(c === undefined ? [] : [startC(c, hot.machine, hot.layout, 'hot')]),
+  ];
+  const [atomic, plain, inC] = await measured(subjects, plan(quick));
+  const rows: Row[] = [
+    { what: 'hot 2M split, AtomicCpu', value: range(atomic!, ns) },
+    { what: 'hot 2M split, PlainCpu unstepped', value: range(plain!, ns) },
+  ];
+  if (inC === undefined) return rows;
+  return [
+    ...rows,
+    { what: 'hot 2M split, C', value: range(inC, ns) },
+    ratioRow('hot 2M split, AtomicCpu / C', atomic!, inC, MAX_SPLIT_RATIO),
+    ratioRow('hot 2M split, PlainCpu / C', plain!, inC),
+  ];
+}
+
+/** What it costs the parallel runtime that actors can be suspended. */
+async function stepping({ quick }: BenchContext): Promise<Row[]> {
+  const hot = hugeMachine(HOT_MEMORY, '2m');
+  const root = writeStrippedTree();
+  const unit = 'pass';
+  const [actors, functions] = await measured(
+    [hotSplits('generators', hot, { unit }), hotSplits('functions', hot, { unit, root })],
+    plan(quick),
+  );
+  return [
+    ratioRow('pass of 8 splits, generators / plain functions', actors!, functions!, MAX_STEPPING_RATIO),
+  ];
+}
+
+/** A whole pass over memory that no cache holds. */
+async function pass({ quick, c }: BenchContext): Promise<Row[]> {
+  const enough = freemem() > 4 * 2 ** 30;
+  if (!quick && !enough) console.log('  less than 4 GiB are free: the pass runs over 4 GiB instead of 64');
+  const memory = quick || !enough ? '4G' : '64G';
+  const rows: Row[] = [];
+  for (const backing of ['2m', '1g'] as const) {
+    const big = hugeMachine(memory, backing);
+    const engine: number[] = [];
+    const inC: number[] = [];
+    for (let round = 0; round < (quick ? 2 : 5); round++) {
+      engine.push(
+        await once(
+          startThread('engine', {
+            kind: 'split',
+            unit: 'pass',
+            cpu: 'atomic',
+            restore: false,
+            root: SOURCE,
+            stripped: false,
+            ...big,
+            buffer: bootShared(big),
+          }),
+        ),
+      );
+      if (c !== undefined) inC.push(await once(startC(c, big.machine, big.layout, 'cold')));
+    }
+    const what = `full pass over ${memory} of ${backing.toUpperCase()} pages`;
+    rows.push(rateRow(`${what}, splits/s`, engine, MIN_SPLITS_PER_SECOND));
+    if (c !== undefined) {
+      rows.push({ what: `${what}, splits/s in C`, value: range(perSecond(inC), count) });
+      rows.push(ratioRow(`${what}, engine / C`, engine, inC));
+    }
+  }
+  return rows;
+}
+
+async function once(subject: Subject): Promise<number> {
+  try {
+    const sample = await subject.run(1);
+    return sample.ns / sample.units;
+  } finally {
+    await subject.close();
+  }
+}
+
+/** The controlled runtime without checks. */
+async function controlled({ quick }: BenchContext): Promise<Row[]> {
+  const small = smallMachine();
+  const runs = startThread('schedules', { kind: 'controlled', root: SOURCE, ...small });
+  const resets = startThread('resets', { kind: 'reset', root: SOURCE, ...small });
+  const { units } = await runs.run(10);
+  const operations = units / (10 * SCHEDULES_PER_BATCH);
+  const [operation, reset] = await measured([runs, resets], plan(quick));
+  const schedule = operation!.map((value) => value * operations);
+  const shares = ratios(reset!, schedule);
+  return [
+    { what: 'controlled, visible operations per schedule', value: operations.toFixed(1) },
+    rateRow('controlled, visible operations/s', operation!, MIN_OPERATIONS_PER_SECOND),
+    rateRow('controlled, schedules/s', schedule, MIN_SCHEDULES_PER_SECOND),
+    {
+      what: 'controlled, reset / schedule',
+      value: range(shares, (value) => `${(value * 100).toFixed(1)} %`),
+      target: `<= ${MAX_RESET_SHARE * 100} %`,
+      met: median(shares) <= MAX_RESET_SHARE,
+    },
+  ];
+}
+
+/** For information: nothing is promised about these. */
+async function locks({ quick }: BenchContext): Promise<Row[]> {
+  const kinds: LockKind[] = ['qrwlock-write', 'qrwlock-read', 'mutex', 'cas-pair'];
+  const series = await measured(
+    kinds.map((what) => startThread(what, { kind: 'lock', root: SOURCE, what })),
+    plan(quick),
+  );
+  const bare = series[3]!;
+  return [
+    ...kinds.map((kind, index): Row => ({ what: `uncontended ${kind}`, value: range(series[index]!, ns) })),
+    ratioRow('uncontended write lock / two atomics', series[0]!, bare),
+  ];
+}
+
+export const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Promise<Row[]>>> = {
+  split,
+  stepping,
+  pass,
+  controlled,
+  locks,
+};

@@ -1,0 +1,29 @@
+/** The thread's side of bench/thread.ts: sets its task up once, then answers with a sample for each request. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { lockBatch } from './tasks/locks.ts';
+import { controlledBatch, resetBatch } from './tasks/schedules.ts';
+import { splitBatch } from './tasks/splits.ts';
+import type { Sample } from './subject.ts';
+import type { ThreadTask } from './thread.ts';
+
+/** Runs a number of batches. */
+export type Batch = (batches: number) => Sample;
+
+async function prepare(task: ThreadTask): Promise<Batch> {
+  switch (task.kind) {
+    case 'split':
+      return await splitBatch(task);
+    case 'controlled':
+      return await controlledBatch(task);
+    case 'reset':
+      return await resetBatch(task);
+    case 'lock':
+      return await lockBatch(task);
+  }
+}
+
+const port = parentPort!;
+const ready = prepare(workerData as ThreadTask);
+port.on('message', (batches: number) => {
+  void ready.then((run) => port.postMessage(run(batches)));
+});

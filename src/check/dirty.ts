@@ -1,0 +1,130 @@
+/**
+ * State checks of write protection and the dirty log (kernel-facts 6.3): Q42, Q43, Q44, Q46.
+ *
+ * All are about slots whose logging has been turned on completely. A harvest takes bits before it write-protects; in
+ * between, `deferredFlush` is set.
+ */
+import { INITIALLY_SET } from '../mmu/dirty-log.ts';
+import { KVM_MAX_HUGEPAGE_LEVEL } from '../mmu/config.ts';
+import { isShadowPresent, isWritable, SPTE_PS } from '../mmu/format.ts';
+import { KVM, type Kvm } from '../mmu/kvm.ts';
+import { LOG_STATE_ENABLED, type MemSlot } from '../mmu/memslot.ts';
+import { roleInvalid } from '../mmu/role.ts';
+import { spRole, sptepToSp } from '../mmu/shadow-page.ts';
+import { VCPU } from '../mmu/vcpu-words.ts';
+import { type HeadCursor, headCursor } from './head-cursor.ts';
+import { hex, sptepName } from './naming.ts';
+import type { ReportBroken, StateCheck } from './types.ts';
+
+export const dirtyLogCheck: StateCheck = {
+  ids: ['Q42', 'Q43', 'Q44', 'Q46'],
+  when: 'release',
+  run(kvm, broken) {
+    const cursor = headCursor(kvm);
+    const manual = kvm.get(KVM.manualProtect);
+    // Between taking a bit and write-protecting the page CLEAR may drop the lock, if it splits (3.12 Y5).
+    const clearing = manual !== 0 && kvm.get(KVM.deferredFlush) !== 0;
+    for (let i = 0; i < kvm.slots.length; i++) {
+      const slot = kvm.slots[i]!;
+      if (kvm.w[slot.logStateWord] !== LOG_STATE_ENABLED) continue;
+      if ((manual & INITIALLY_SET) === 0) checkHugeLeaves(kvm, cursor, slot, broken);
+      if (!clearing) checkWritableLeaves(kvm, cursor, slot, broken);
+      if (kvm.get(KVM.firstCopyDone) !== 0) checkContents(kvm, slot, broken);
+    }
+  },
+};
+
+/** A present huge leaf of a valid shadow page: the only kind that a walk from a root may meet. */
+export function isLiveHugeLeaf(kvm: Kvm, sptep: number): boolean {
+  const lo = kvm.w[sptep * 2]!;
+  if (!isShadowPresent(lo) || (lo & SPTE_PS) === 0) return false;
+  const sp = sptepToSp(kvm, sptep);
+  return sp > 0 && sp <= kvm.layout.dims.tables && !roleInvalid(spRole(kvm, sp));
+}
+
+/** The first live huge leaf in the heads that cover [start, end) at `level`, or 0. The first head always counts (B-01). */
+export function findHugeLeaf(
+  kvm: Kvm, cursor: HeadCursor, slot: MemSlot, level: number, start: number, end: number,
+): number {
+  const last = slot.rmapWord(Math.max(end - 1, start), level);
+  for (let head = slot.rmapWord(start, level); head <= last; head++) {
+    for (let sptep = cursor.first(head); sptep !== 0; sptep = cursor.next()) {
+      if (isLiveHugeLeaf(kvm, sptep)) return sptep;
+    }
+  }
+  return 0;
+}
+
+/** Q42: none of them writable. Q43: none at all, if the split never gave up. */
+function checkHugeLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken: ReportBroken): void {
+  const { w, config } = kvm;
+  const allSplit = config.eagerPageSplit && config.tdpMmu && kvm.get(KVM.splitFailures) === 0;
+  let writable = false;
+  let left = false;
+  for (let level = KVM_MAX_HUGEPAGE_LEVEL; level > 1; level--) {
+    const last = slot.rmapWord(slot.baseGfn + slot.npages - 1, level);
+    for (let head = slot.rmapWord(slot.baseGfn, level); head <= last; head++) {
+      if (w[head] === 0) continue;
+      for (let sptep = cursor.first(head); sptep !== 0; sptep = cursor.next()) {
+        if (!isLiveHugeLeaf(kvm, sptep)) continue;
+        if (!writable && isWritable(w[sptep * 2]!)) {
+          writable = true;
+          broken('Q42', `logging is on, but ${sptepName(kvm, sptep)} maps a writable level-${level} page`, [sptep * 2, head]);
+        }
+        if (allSplit && !left) {
+          left = true;
+          broken('Q43', `every split succeeded, but ${sptepName(kvm, sptep)} still maps a level-${level} page`, [sptep * 2, head]);
+        }
+      }
+    }
+  }
+}
+
+/** Q44: a writable 4K leaf whose page is not in the log would let writes go unseen. */
+function checkWritableLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken: ReportBroken): void {
+  const { w } = kvm;
+  const { dirtyBitmap } = slot.layout;
+  const heads = slot.rmapWord(slot.baseGfn, 1);
+  for (let page = 0; page < slot.npages; page++) {
+    if (w[heads + page] === 0 || (w[dirtyBitmap + (page >>> 5)]! & (1 << (page & 31))) !== 0) continue;
+    for (let sptep = cursor.first(heads + page); sptep !== 0; sptep = cursor.next()) {
+      const lo = w[sptep * 2]!;
+      if (!isShadowPresent(lo) || !isWritable(lo)) continue;
+      broken(
+        'Q44', `gfn ${hex(slot.baseGfn + page)} is writable through ${sptepName(kvm, sptep)}, but its dirty bit is clear`,
+        [sptep * 2, dirtyBitmap + (page >>> 5)],
+      );
+      return;
+    }
+  }
+}
+
+/** Q46: content that differs from what user space copied last is named by the log or by what user space has in hand. */
+function checkContents(kvm: Kvm, slot: MemSlot, broken: ReportBroken): void {
+  const { w } = kvm;
+  const { destination, dirtyBitmap, userBitmap } = slot.layout;
+  const memory = kvm.layout.memory + slot.config.basePfn;
+  for (let page = 0; page < slot.npages; page++) {
+    if (w[memory + page] === w[destination + page]) continue;
+    const word = page >>> 5;
+    if (((w[dirtyBitmap + word]! | w[userBitmap + word]!) & (1 << (page & 31))) !== 0) continue;
+    if (emulationMayBeInFlight(kvm, slot.baseGfn + page)) continue;
+    broken(
+      'Q46',
+      `gfn ${hex(slot.baseGfn + page)} has version ${w[memory + page]}, version ${w[destination + page]} was copied, ` +
+        'and neither the log nor user space knows',
+      [memory + page, destination + page, dirtyBitmap + word, userBitmap + word],
+    );
+    return;
+  }
+}
+
+/** KVM stores an emulated write first and marks the page then, inside one SRCU section (B-08). */
+function emulationMayBeInFlight(kvm: Kvm, gfn: number): boolean {
+  const { config, w } = kvm;
+  if (gfn < config.tableGfn || gfn >= config.tableGfn + config.tablePages) return false;
+  for (let vcpu = 0; vcpu < config.vcpus; vcpu++) {
+    if ((w[kvm.vcpuWord(vcpu) + VCPU.srcu]! & 1) !== 0) return true;
+  }
+  return false;
+}

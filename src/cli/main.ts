@@ -1,0 +1,83 @@
+/** The command line. One file per command; everything is strict, and wrong usage ends with one line and status 2. */
+import { createRequire } from 'node:module';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { exploreCommand } from './explore.ts';
+import { listCommand } from './list.ts';
+import { replayCommand } from './replay.ts';
+import { runCommand } from './run.ts';
+import { isUserError, UsageError } from './usage.ts';
+
+const EXIT_USAGE = 2;
+const EXIT_HARNESS = 3;
+
+/** The version of the package, as source or built. */
+export function toolVersion(): string {
+  const depth = extname(fileURLToPath(import.meta.url)) === '.ts' ? '../../' : '../../../';
+  return (createRequire(import.meta.url)(`${depth}package.json`) as { readonly version: string }).version;
+}
+
+const EPILOG = `Exit status: 0 clean, 1 a violation was found, 2 wrong usage or bad input, 3 the harness failed or the result is
+inconclusive, 130 interrupted.`;
+
+/** Parses and runs. @returns the exit status */
+export async function main(args: readonly string[]): Promise<number> {
+  let status = 0;
+  const done = (result: number): void => {
+    status = result;
+  };
+  const failed: { error?: unknown } = {};
+  const parser = yargs([...args])
+    .scriptName('splitstorm')
+    .usage('$0 <command> [options]\n\nStress tester for KVM\'s eager page splitting of pages mapped by nested MMUs.')
+    .parserConfiguration({ 'duplicate-arguments-array': false, 'strip-aliased': true })
+    .version(toolVersion())
+    .help()
+    .strict()
+    .recommendCommands()
+    .demandCommand(1, 'a command is needed: run, explore, replay or list')
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .wrap(Math.min(process.stdout.columns ?? 100, 110))
+    .completion('completion', 'print a script that completes commands and options in your shell')
+    .epilog(EPILOG)
+    .fail((message, error) => {
+      failed.error = error ?? new UsageError(message);
+    });
+  const version = toolVersion();
+  parser.command(await runCommand(args, version, done));
+  parser.command(await exploreCommand(args, version, done));
+  parser.command(await replayCommand(args, version, done));
+  parser.command(listCommand(done));
+  await parser.parseAsync();
+  if (failed.error !== undefined) throw failed.error;
+  return status;
+}
+
+/** Says what went wrong on standard error. @returns the exit status for it */
+export function explainError(error: unknown): number {
+  if (isUserError(error)) {
+    process.stderr.write(`splitstorm: ${error.message}\n`);
+    if (error.name === 'UsageError') process.stderr.write('Try: npx splitstorm --help\n');
+    return EXIT_USAGE;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`splitstorm: the harness failed. ${text}\n`);
+  return EXIT_HARNESS;
+}
+
+// A reader that went away (`| head`) is no failure of ours.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(process.exitCode ?? 0);
+  });
+}
+
+try {
+  process.exitCode = await main(hideBin(process.argv));
+} catch (error) {
+  process.exitCode = explainError(error);
+}

@@ -1,0 +1,127 @@
+/** Options that every command with a scenario has, and the scenario's parameters as options. */
+import type { Argv, Options } from 'yargs';
+import yargs from 'yargs';
+import { totalmem } from 'node:os';
+import type { Layout } from '../arena/layout.ts';
+import { splitVariants, loadEngine } from '../campaign/variants.ts';
+import type { Engine } from '../mmu/engine.ts';
+import { buildMachine, layoutThatFits, scenarioParameters, type Machine, type Purpose } from '../scenario/build.ts';
+import type { Scenario } from '../scenario/define.ts';
+import { isPath, loadScenario } from '../scenario/load.ts';
+import { formatSize, type Parameter } from '../scenario/parameters.ts';
+import { tryFile } from '../scenario/trial.ts';
+import { UsageError } from './usage.ts';
+
+export const DEFAULT_SCENARIO = 'nested-migration';
+/** Loading and building a user's file must end within this. */
+const LOAD_LIMIT_MS = 15_000;
+/** Part of the machine's memory that an arena may take. */
+const MEMORY_SHARE = 0.75;
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+const defaultText = (parameter: Parameter): string =>
+  parameter.type === 'size' ? formatSize(parameter.default) : String(parameter.default);
+
+/** The scenario named on the command line, before the options are parsed: its parameters become options. */
+export async function scenarioFromArgs(args: readonly string[], purpose: Purpose): Promise<Scenario> {
+  const parsed = await yargs([...args])
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .boolean(['nx', 'eager', 'l1-ad-bits', 'quiet', 'twice', 'trace', 'help', 'version', 'smep'])
+    .string(['seed', 'json', 'variant', 'duration'])
+    .parseAsync();
+  const name = parsed._[1];
+  const chosen = name === undefined ? DEFAULT_SCENARIO : String(name);
+  if (isPath(chosen)) await tryFile({ kind: 'scenario', path: chosen, purpose, parameters: {} }, LOAD_LIMIT_MS);
+  return loadScenario(chosen);
+}
+
+/** Declares the positional and an option for each parameter. Values are strings here; they are checked by the scenario. */
+export function withScenario<T>(argv: Argv<T>, scenario: Scenario, purpose: Purpose): Argv<T> {
+  argv.positional('scenario', {
+    type: 'string', default: DEFAULT_SCENARIO, describe: 'a shipped scenario (see list) or the path of a file',
+  });
+  for (const [name, parameter] of Object.entries(scenarioParameters(scenario, purpose))) {
+    const common: Options = {
+      describe: parameter.describe, defaultDescription: defaultText(parameter), group: `Parameters of ${scenario.name}:`,
+    };
+    argv.option(kebab(name), parameter.type === 'boolean' ? { ...common, type: 'boolean' } : {
+      ...common, type: 'string', requiresArg: true,
+      describe: parameter.type === 'choice' ? `${parameter.describe} (${parameter.choices.join(', ')})` : parameter.describe,
+    });
+  }
+  argv.option('variant', {
+    type: 'string', default: 'p1', requiresArg: true, group: 'Engine:',
+    describe: 'engine: names or paths, joined with + (see list)',
+  });
+  argv.option('seed', {
+    type: 'string', requiresArg: true, defaultDescription: 'drawn, and printed',
+    describe: 'seed of everything that is drawn', group: 'Run:',
+  });
+  argv.option('json', {
+    type: 'string', requiresArg: true, describe: 'write the outcome as JSON to a file, - for standard output', group: 'Run:',
+  });
+  argv.option('quiet', { type: 'boolean', default: false, describe: 'no report, no progress', group: 'Run:' });
+  return argv;
+}
+
+export interface Chosen {
+  readonly scenario: Scenario;
+  /** How the user named it, for a command that reproduces. */
+  readonly scenarioName: string;
+  /** Path of the scenario if it is a user's own. */
+  readonly scenarioFile: string | undefined;
+  readonly machine: Machine;
+  readonly layout: Layout;
+  readonly engine: Engine;
+  readonly variants: readonly string[];
+  readonly seed: string;
+  /** Parameters the user gave, as text. */
+  readonly given: Readonly<Record<string, string | boolean>>;
+}
+
+/** Builds what was asked for. @throws errors that isUserError knows */
+export async function choose(
+  args: Readonly<Record<string, unknown>>, scenario: Scenario, purpose: Purpose, drawSeed: () => string,
+): Promise<Chosen> {
+  const scenarioName = String(args['scenario']);
+  const given: Record<string, string | boolean> = {};
+  for (const name of Object.keys(scenarioParameters(scenario, purpose))) {
+    const value = args[name];
+    if (typeof value === 'string' || typeof value === 'boolean') given[name] = value;
+  }
+  const variants = splitVariants(String(args['variant']));
+  for (const variant of variants) {
+    if (isPath(variant)) await tryFile({ kind: 'variant', path: variant, purpose, parameters: {} }, LOAD_LIMIT_MS);
+  }
+  const own = isPath(scenarioName);
+  if (own && Object.keys(given).length > 0) {
+    await tryFile({ kind: 'scenario', path: scenarioName, purpose, parameters: given }, LOAD_LIMIT_MS);
+  }
+  const machine = buildMachine(scenario, purpose, given);
+  const layout = layoutThatFits(machine, totalmem() * MEMORY_SHARE);
+  const seed = args['seed'] === undefined ? drawSeed() : String(args['seed']);
+  if (seed === '' || seed.length > 64 || /\s/.test(seed)) {
+    throw new UsageError(`--seed: ${JSON.stringify(seed)} given, allowed are 1 to 64 characters without spaces`);
+  }
+  return {
+    scenario, scenarioName, scenarioFile: own ? scenarioName : undefined, machine, layout,
+    engine: await loadEngine(variants), variants, seed, given,
+  };
+}
+
+/** The command line that does the same again. */
+export function reproduceCommand(command: string, chosen: Chosen, extra: readonly string[]): string {
+  const parameters = Object.entries(chosen.given).map(([name, value]) =>
+    typeof value === 'boolean' ? `--${value ? '' : 'no-'}${kebab(name)}` : `--${kebab(name)} ${value}`,
+  );
+  const variant = chosen.variants.join('+');
+  return [
+    'npx splitstorm', command, chosen.scenarioName, ...parameters, ...(variant === 'p1' ? [] : [`--variant ${variant}`]),
+    `--seed ${chosen.seed}`, ...extra,
+  ].join(' ');
+}
+

@@ -1,0 +1,10 @@
+/** Wrong usage: one clear line and exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Names of errors that are the user's to mend. */
+const USER_ERRORS = new Set(['UsageError', 'ParameterError', 'ScenarioError', 'ArenaError']);
+
+/** By name and not by class: a user's module may have its own copy of ours. */
+export const isUserError = (error: unknown): error is Error => error instanceof Error && USER_ERRORS.has(error.name);

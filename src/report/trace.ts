@@ -1,0 +1,136 @@
+/**
+ * The trace of a controlled run: one column per actor, visible operations only, a line wherever the scheduler
+ * switched, spin loops folded. Lines come one by one, so a trace of any length can be streamed.
+ */
+import pc from 'picocolors';
+import { OP_NAMES } from '../cpu/steps.ts';
+import { clean, truncate } from './text.ts';
+
+/** One visible operation. */
+export interface TraceRow {
+  readonly step: number;
+  /** Index of the actor. */
+  readonly actor: number;
+  /** An Op. */
+  readonly op: number;
+  /** What the word is. */
+  readonly what: string;
+  /** The value seen or written; a number is shown in decimal if small and in hexadecimal otherwise. */
+  readonly value: number | string;
+  /** On the first operation after a switch: why. Elsewhere: a remark. */
+  readonly note?: string;
+}
+
+export interface TraceOptions {
+  /** Names of the actors by index. */
+  readonly actors: readonly string[];
+  readonly width: number;
+  readonly color: boolean;
+}
+
+/** Longest loop that is recognised as a spin: load, compare-exchange, load, wait. */
+const LONGEST_SPIN = 4;
+const GAP = 2;
+/** Below this a column says too little: then all actors share one. */
+const NARROWEST = 14;
+const DECIMAL_LIMIT = 10_000;
+
+const showValue = (value: number | string): string => {
+  if (typeof value === 'string') return clean(value);
+  return Math.abs(value) < DECIMAL_LIMIT ? String(value) : `0x${(value >>> 0).toString(16)}`;
+};
+
+const cellOf = ({ op, what, value }: TraceRow): string =>
+  `${OP_NAMES[op] ?? `op ${op}`} ${clean(what)} = ${showValue(value)}`;
+
+function same(a: TraceRow, b: TraceRow): boolean {
+  return a.actor === b.actor && a.op === b.op && a.what === b.what && a.value === b.value && b.note === undefined;
+}
+
+interface Spin {
+  readonly length: number;
+  /** How often the first `length` rows come again. */
+  readonly again: number;
+}
+
+/** The spin that begins at `at`, the shortest loop first. */
+function spinAt(rows: readonly TraceRow[], at: number): Spin | undefined {
+  for (let length = 1; length <= LONGEST_SPIN; length++) {
+    // A loop of several operations must be one actor's.
+    if (at + length > rows.length || rows[at + length - 1]!.actor !== rows[at]!.actor) return undefined;
+    let end = at + length;
+    while (end < rows.length && same(rows[end - length]!, rows[end]!)) end++;
+    const again = Math.floor((end - at) / length) - 1;
+    if (again > 0) return { length, again };
+  }
+  return undefined;
+}
+
+class Layout {
+  readonly columns: number;
+  readonly shared: boolean;
+  readonly stepWidth: number;
+  readonly options: TraceOptions;
+
+  constructor(rows: readonly TraceRow[], options: TraceOptions) {
+    this.options = options;
+    this.stepWidth = Math.max(4, String(rows.at(-1)?.step ?? 0).length);
+    const room = options.width - this.stepWidth;
+    const each = Math.floor(room / Math.max(1, options.actors.length)) - GAP;
+    this.shared = each < NARROWEST;
+    this.columns = this.shared ? Math.max(1, room - GAP) : each;
+  }
+
+  name(actor: number): string {
+    return clean(this.options.actors[actor] ?? `actor ${actor}`);
+  }
+
+  line(step: string, actor: number, text: string): string {
+    const cell = this.shared ? `${this.name(actor)}: ${text}` : text;
+    const before = this.shared ? 0 : actor * (this.columns + GAP);
+    return `${step.padStart(this.stepWidth)}${' '.repeat(GAP + before)}${truncate(cell, this.columns)}`;
+  }
+
+  /** Lines that belong to no column. */
+  across(text: string): string {
+    return truncate(`${' '.repeat(this.stepWidth + GAP)}${text}`, this.options.width);
+  }
+
+  header(): string {
+    const step = 'step'.padStart(this.stepWidth);
+    if (this.shared) return step;
+    const names = this.options.actors.map((_, actor) => truncate(this.name(actor), this.columns).padEnd(this.columns));
+    return `${step}${' '.repeat(GAP)}${names.join(' '.repeat(GAP))}`.trimEnd();
+  }
+}
+
+/** The lines of the trace, none wider than `width`. */
+export function* renderTrace(rows: readonly TraceRow[], options: TraceOptions): Generator<string, void, void> {
+  const colors = pc.createColors(options.color);
+  const layout = new Layout(rows, options);
+  yield colors.bold(layout.header());
+  let current = -1;
+  for (let at = 0; at < rows.length; ) {
+    const first = rows[at]!;
+    if (first.actor !== current) {
+      const why = first.note === undefined ? '' : ` (${clean(first.note)})`;
+      yield colors.cyan(layout.across(`--> ${layout.name(first.actor)}${why}`));
+    } else if (first.note !== undefined) {
+      yield colors.dim(layout.across(`; ${clean(first.note)}`));
+    }
+    current = first.actor;
+    const spin = spinAt(rows, at);
+    const block = spin?.length ?? 1;
+    for (let i = at; i < at + block; i++) {
+      const row = rows[i]!;
+      if (i > at && row.note !== undefined) yield colors.dim(layout.across(`; ${clean(row.note)}`));
+      yield layout.line(String(row.step), row.actor, cellOf(row));
+    }
+    at += block;
+    if (spin === undefined) continue;
+    at += spin.length * spin.again;
+    const times = spin.again === 1 ? 'once' : `${spin.again} times`;
+    const what = spin.length === 1 ? 'the same' : `the same ${spin.length}`;
+    yield colors.dim(layout.line('', first.actor, `${what} ${times} more, to ${rows[at - 1]!.step}`));
+  }
+}
