@@ -18,6 +18,8 @@ export interface SearchOptions {
   readonly engine: Engine;
   readonly custom: Readonly<Record<string, CustomActor>> | undefined;
   readonly judge: Judge;
+  /** Ids of checks whose findings do not count. */
+  readonly without?: ReadonlySet<string>;
   readonly seed: string;
   /** First schedule and how many. */
   readonly from: number;
@@ -78,7 +80,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   const { machine, layout, engine, judge, custom } = options;
   const master = masterSeed(options.seed);
   const runtime = new ControlledRuntime({
-    machine, layout, engine, judge, custom,
+    machine, layout, engine, judge, custom, without: options.without,
     ...(options.livelockSteps === undefined ? {} : { livelockSteps: options.livelockSteps }),
   });
   const scheduler = options.strategy(master);
@@ -133,6 +135,8 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 export interface ReplayOptions extends Omit<SearchOptions, 'from' | 'schedules' | 'maxFailures' | 'twice' | 'signal' | 'onProgress'> {
   readonly schedule: number;
   readonly listener?: OpListener;
+  /** Given the runtime before the second, recorded run. */
+  readonly onRuntime?: (runtime: ControlledRuntime) => void;
 }
 
 /** One schedule, run twice; the listener sees the second run. */
@@ -144,12 +148,13 @@ export function replaySchedule(options: ReplayOptions): {
   const master = masterSeed(options.seed);
   const { machine, layout, engine, judge, custom } = options;
   const runtime = new ControlledRuntime({
-    machine, layout, engine, judge, custom,
+    machine, layout, engine, judge, custom, without: options.without,
     ...(options.livelockSteps === undefined ? {} : { livelockSteps: options.livelockSteps }),
   });
   const scheduler = options.strategy(master);
   const first = runtime.run(scheduler, master, options.schedule);
   for (const cpu of runtime.cpus) cpu.counters.fill(0);
+  options.onRuntime?.(runtime);
   const result = runtime.run(scheduler, master, options.schedule, options.listener);
   const same = first.hash === result.hash && first.violations[0]?.id === result.violations[0]?.id;
   return { result, same, runtime };

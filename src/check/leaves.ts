@@ -6,7 +6,15 @@
  */
 import { KVM_MAX_HUGEPAGE_LEVEL } from '../mmu/config.ts';
 import {
-  ACC_WRITE, isExecutableSaved, isHostWritable, isMmuWritable, isWritable, SPTE_MMU_PRESENT, SPTE_PS, SPTE_W, sptePfn,
+  ACC_WRITE,
+  isExecutableSaved,
+  isHostWritable,
+  isMmuWritable,
+  isWritable,
+  SPTE_MMU_PRESENT,
+  SPTE_PS,
+  SPTE_W,
+  sptePfn,
 } from '../mmu/format.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import { KVM_MEM_READONLY, type MemSlot } from '../mmu/memslot.ts';
@@ -28,19 +36,28 @@ const leafName = (kvm: Kvm, sp: number, index: number, lo: number, hi: number, g
 
 /** Q24 and Q25: the right frame, and a page of this size may be there. */
 function checkMapping(
-  walk: PageWalk, sp: number, index: number, word: number, level: number, slot: MemSlot | undefined, gfn: number,
+  walk: PageWalk,
+  sp: number,
+  index: number,
+  word: number,
+  level: number,
+  slot: MemSlot | undefined,
+  gfn: number,
 ): void {
   const { kvm } = walk;
   const lo = kvm.w[word]!;
   const hi = kvm.w[word + 1]!;
   const pfn = sptePfn(lo, hi);
   if (slot === undefined) {
-    if (walk.admit('Q25')) walk.report('Q25', `${leafName(kvm, sp, index, lo, hi, gfn)}, which is in no memslot`, [word]);
+    if (walk.admit('Q25'))
+      walk.report('Q25', `${leafName(kvm, sp, index, lo, hi, gfn)}, which is in no memslot`, [word]);
     return;
   }
   if (pfn !== slot.pfn(gfn) && walk.admit('Q24')) {
     walk.report(
-      'Q24', `${leafName(kvm, sp, index, lo, hi, gfn)}: frame ${hex(pfn)}, and the host has ${hex(slot.pfn(gfn))} there`, [word],
+      'Q24',
+      `${leafName(kvm, sp, index, lo, hi, gfn)}: frame ${hex(pfn)}, and the host has ${hex(slot.pfn(gfn))} there`,
+      [word],
     );
   }
   if (level === 1) return;
@@ -60,7 +77,13 @@ function checkMapping(
 
 /** Q27, Q28 and Q29: who allows the write. */
 function checkWritable(
-  walk: PageWalk, sp: number, index: number, word: number, slot: MemSlot | undefined, readOnly: boolean, access: number,
+  walk: PageWalk,
+  sp: number,
+  index: number,
+  word: number,
+  slot: MemSlot | undefined,
+  readOnly: boolean,
+  access: number,
 ): void {
   const { kvm } = walk;
   const f = kvm.format;
@@ -86,7 +109,9 @@ function checkWritable(
   }
   if (host && readOnly && slot !== undefined && walk.admit('Q29')) {
     walk.report(
-      'Q29', `${entryName(kvm, sp, index)} is ${spteText(lo, hi)}: host-writable in the read-only slot ${slot.config.id}`, [word],
+      'Q29',
+      `${entryName(kvm, sp, index)} is ${spteText(lo, hi)}: host-writable in the read-only slot ${slot.config.id}`,
+      [word],
     );
   }
 }
@@ -185,7 +210,7 @@ function checkTable(walk: PageWalk, sp: number): void {
 
 export const leafCheck: StateCheck = {
   ids: ['Q24', 'Q25', 'Q27', 'Q28', 'Q29', 'Q30', 'Q32'],
-  when: 'end',
+  when: 'release',
   run(kvm, broken) {
     const walk = pageWalk(kvm);
     walk.begin(broken);

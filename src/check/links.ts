@@ -6,7 +6,15 @@
  */
 import { isLarge, isShadowPresent, SPTE_MMU_PRESENT, SPTE_PS, sptePfn, ACC_WRITE } from '../mmu/format.ts';
 import type { Kvm } from '../mmu/kvm.ts';
-import { childRole, describeRole, roleAccess, roleDirect, roleInvalid, roleLevel, rolePassthrough } from '../mmu/role.ts';
+import {
+  childRole,
+  describeRole,
+  roleAccess,
+  roleDirect,
+  roleInvalid,
+  roleLevel,
+  rolePassthrough,
+} from '../mmu/role.ts';
 import { SP } from '../mmu/shadow-page.ts';
 import { gpteAccess, isPresentGpte } from '../mmu/shadow/walk-addr.ts';
 import { accessText, entryName, hex, pageName, sptepName } from './naming.ts';
@@ -36,10 +44,11 @@ function checkParent(walk: PageWalk, sp: number, sptep: number): void {
     }
   }
   if (walk.admit('Q7')) {
-    walk.report('Q7', `${pageName(kvm, sp)} lists ${sptepName(kvm, sptep)} as a parent, which does not point to it`, [
-      kvm.header(sp) + SP.parentPtes,
-      word,
-    ]);
+    walk.report(
+      'Q7',
+      `${pageName(kvm, sp)} lists ${sptepName(kvm, sptep)} as a parent, which does not point to it`,
+      [kvm.header(sp) + SP.parentPtes, word],
+    );
   }
 }
 
@@ -76,7 +85,8 @@ function reportChild(walk: PageWalk, sp: number, index: number, table: number, c
   } else if (roleInvalid(w[kvm.header(child) + SP.role]!)) {
     if (walk.admit('Q8')) walk.report('Q8', `${name} points to ${pageName(kvm, child)}`, words);
   } else if (!walk.isLive(child)) {
-    if (walk.admit('Q6')) walk.report('Q6', `${name} points to ${pageName(kvm, child)}, which is not active`, words);
+    if (walk.admit('Q6'))
+      walk.report('Q6', `${name} points to ${pageName(kvm, child)}, which is not active`, words);
   } else if (walk.admit('Q6')) {
     walk.report('Q6', `${name} points to ${pageName(kvm, child)}, which is not one level down`, words);
   }
@@ -107,7 +117,14 @@ function checkBelowIndirect(walk: PageWalk, sp: number, index: number, child: nu
 }
 
 /** True if L1's entry maps this gfn with this access; a clean entry may have been linked without W. */
-function matchesGuestEntry(kvm: Kvm, sp: number, index: number, gfn: number, access: number, mask: number): boolean {
+function matchesGuestEntry(
+  kvm: Kvm,
+  sp: number,
+  index: number,
+  gfn: number,
+  access: number,
+  mask: number,
+): boolean {
   const { w, format, config } = kvm;
   const table = w[kvm.header(sp) + SP.gfn]! - config.tableGfn;
   if (table < 0 || table >= config.tablePages) return false;
@@ -130,11 +147,11 @@ function checkLink(walk: PageWalk, sp: number, index: number, child: number): vo
   if (roleDirect(role)) {
     const gfn = w[header + SP.gfn]! + index * kvm.pages(roleLevel(role));
     if ((!roleDirect(role2) || w[childHeader + SP.gfn] !== gfn) && walk.admit('Q9')) {
-      walk.report('Q9', `${entryName(kvm, sp, index)} covers gfn ${hex(gfn)}, and its child is ${pageName(kvm, child)}`, [
-        header + SP.gfn,
-        childHeader + SP.gfn,
-        childHeader + SP.role,
-      ]);
+      walk.report(
+        'Q9',
+        `${entryName(kvm, sp, index)} covers gfn ${hex(gfn)}, and its child is ${pageName(kvm, child)}`,
+        [header + SP.gfn, childHeader + SP.gfn, childHeader + SP.role],
+      );
     }
   } else if (roleDirect(role2) && !rolePassthrough(role)) checkBelowIndirect(walk, sp, index, child);
   const expected = childRole(role, roleDirect(role2), roleAccess(role2));
@@ -173,10 +190,11 @@ function checkTable(walk: PageWalk, sp: number): void {
     }
     if (roleInvalid(w[kvm.header(child) + SP.role]!)) reportChild(walk, sp, index, table, child);
     if (!walk.hasBit(own, index) && walk.admit('Q7')) {
-      walk.report('Q7', `${entryName(kvm, sp, index)} points to ${pageName(kvm, child)}, which does not list it`, [
-        first + index * 2,
-        kvm.header(child) + SP.parentPtes,
-      ]);
+      walk.report(
+        'Q7',
+        `${entryName(kvm, sp, index)} points to ${pageName(kvm, child)}, which does not list it`,
+        [first + index * 2, kvm.header(child) + SP.parentPtes],
+      );
     }
     checkLink(walk, sp, index, child);
   }

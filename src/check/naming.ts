@@ -19,12 +19,14 @@ export function pageName(kvm: Kvm, sp: number): string {
 }
 
 /** `entry 2 of page 5 (L2 direct rwx, gfn 0x40)`. */
-export const entryName = (kvm: Kvm, sp: number, index: number): string => `entry ${index} of ${pageName(kvm, sp)}`;
+export const entryName = (kvm: Kvm, sp: number, index: number): string =>
+  `entry ${index} of ${pageName(kvm, sp)}`;
 
 /** The place of an sptep taken from a list, wherever it points. */
 export function sptepName(kvm: Kvm, sptep: number): string {
   const table = (sptep - kvm.tablesQ) >> kvm.tableBits;
-  if (sptep < kvm.tablesQ || table < 1 || table > kvm.layout.dims.tables) return `sptep ${sptep}, outside all tables`;
+  if (sptep < kvm.tablesQ || table < 1 || table > kvm.layout.dims.tables)
+    return `sptep ${sptep}, outside all tables`;
   const index = (sptep - kvm.tablesQ) & (kvm.entries - 1);
   const owner = kvm.w[kvm.tableOwner + table]!;
   return owner === 0 ? `entry ${index} of free table ${table}` : entryName(kvm, owner, index);

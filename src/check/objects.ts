@@ -38,9 +38,11 @@ function checkStatistics(walk: PageWalk, broken: ReportBroken): void {
   for (let level = 1; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
     const stat = kvm.get(KVM.pages + level - 1);
     if (stat === leaves[level]) continue;
-    broken('Q36', `${SIZE_NAMES[level]} is ${stat}, and ${leaves[level]} leaves of level ${level} are present`, [
-      kvm.base + KVM.pages + level - 1,
-    ]);
+    broken(
+      'Q36',
+      `${SIZE_NAMES[level]} is ${stat}, and ${leaves[level]} leaves of level ${level} are present`,
+      [kvm.base + KVM.pages + level - 1],
+    );
   }
 }
 
@@ -89,7 +91,13 @@ function countInvalidRoots(walk: PageWalk): number {
 }
 
 /** The number of objects in a cache; its objects must exist, and headers and tables in it must not be in use. */
-function checkCache(walk: PageWalk, cache: number, capacity: number, pool: Pool, kind: 'header' | 'table' | 'other'): number {
+function checkCache(
+  walk: PageWalk,
+  cache: number,
+  capacity: number,
+  pool: Pool,
+  kind: 'header' | 'table' | 'other',
+): number {
   const { kvm } = walk;
   const { w } = kvm;
   const count = w[cache]!;
@@ -102,7 +110,9 @@ function checkCache(walk: PageWalk, cache: number, capacity: number, pool: Pool,
     const object = w[cache + i]!;
     if (object <= 0 || object > high) {
       if (walk.admit('Q53')) {
-        walk.report('Q53', `a cache of ${pool.name} holds object ${object}, which was never handed out`, [cache + i]);
+        walk.report('Q53', `a cache of ${pool.name} holds object ${object}, which was never handed out`, [
+          cache + i,
+        ]);
       }
     } else if (
       (kind === 'header' && (w[kvm.header(object) + SP.flags]! & SP_ACTIVE) !== 0) ||
@@ -119,7 +129,8 @@ function checkCache(walk: PageWalk, cache: number, capacity: number, pool: Pool,
 function balance(walk: PageWalk, kind: number, pool: Pool, inUse: number, cached: number): void {
   if (pool.live === inUse + cached) return;
   walk.report(
-    'Q53', `${pool.live} ${pool.name} are handed out: ${inUse} can be reached and ${cached} are in caches`,
+    'Q53',
+    `${pool.live} ${pool.name} are handed out: ${inUse} can be reached and ${cached} are in caches`,
     [walk.kvm.layout.pools + kind * POOL_WORDS],
   );
 }
@@ -148,7 +159,8 @@ function checkObjects(walk: PageWalk, kvm: Kvm): void {
     tables += checkCache(walk, cache + 1 + splitDesc + step, objects, kvm.tablePool, 'table');
   }
   let indirect = 0;
-  for (let p = 0; p < walk.count; p++) if (kvm.w[kvm.header(walk.pages[p]!) + SP.shadowInfo] !== 0) indirect++;
+  for (let p = 0; p < walk.count; p++)
+    if (kvm.w[kvm.header(walk.pages[p]!) + SP.shadowInfo] !== 0) indirect++;
   const invalid = countInvalidRoots(walk);
   balance(walk, POOL_HEADERS, kvm.headerPool, walk.listed + invalid, headers);
   balance(walk, POOL_TABLES, kvm.tablePool, walk.listed + invalid, tables);

@@ -61,7 +61,7 @@ export class PageWalk {
     this.listed = 0;
     this.strayHeader = 0;
     let count = 0;
-    for (let sp = kvm.get(KVM.activeHead); sp !== 0; ) {
+    for (let sp = kvm.get(KVM.activeHead); sp !== 0;) {
       if (sp < 0 || sp > tables || liveMarks[sp] === generation) {
         this.strayHeader = sp;
         break;

@@ -28,7 +28,11 @@ function checkEntry(walk: PageWalk, slot: MemSlot, level: number, head: number, 
   const sp = walk.holderOf(sptep);
   if (sp === 0) {
     if (walk.admit('Q20')) {
-      walk.report('Q20', `${headName(walk, slot, level, head)} names ${sptepName(kvm, sptep)}, which is no live page's`, [head]);
+      walk.report(
+        'Q20',
+        `${headName(walk, slot, level, head)} names ${sptepName(kvm, sptep)}, which is no live page's`,
+        [head],
+      );
     }
     return;
   }
@@ -64,7 +68,10 @@ function checkEntry(walk: PageWalk, slot: MemSlot, level: number, head: number, 
   if (walk.setBit((sptep - kvm.tablesQ) >> kvm.tableBits, index)) return;
   // Only its own head can name it a second time.
   if (walk.admit('Q19')) {
-    walk.report('Q19', `${headName(walk, slot, level, head)} names ${entryName(kvm, sp, index)} twice`, [head, sptep * 2]);
+    walk.report('Q19', `${headName(walk, slot, level, head)} names ${entryName(kvm, sp, index)} twice`, [
+      head,
+      sptep * 2,
+    ]);
   }
   if (walk.admit('Q21')) {
     walk.report('Q21', `${headName(walk, slot, level, head)} holds a duplicate, sptep ${sptep}`, [head]);

@@ -12,6 +12,7 @@ import {
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { roleLevel } from '../mmu/role.ts';
 import { spRole, spTable } from '../mmu/shadow-page.ts';
+import { walkIndex } from '../mmu/shadow/walk-addr.ts';
 import { TLB_R, TLB_W, TLB_X } from '../mmu/tlb.ts';
 import { VCPU } from '../mmu/vcpu-words.ts';
 import { hex, sptepName } from './naming.ts';
@@ -150,8 +151,7 @@ function checkEntry(sums: Summaries, entry: TlbCursor, broken: ReportBroken): vo
   const perm = entry.perm & RWX;
   let table = spTable(kvm, rootSp);
   for (let level = roleLevel(spRole(kvm, rootSp)); level >= 1; level--) {
-    const index = (entry.l2Gfn >>> ((level - 1) * kvm.tableBits)) & (kvm.entries - 1);
-    const sptep = kvm.tablesQ + (table << kvm.tableBits) + index;
+    const sptep = kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, entry.l2Gfn, level);
     const lo = w[sptep * 2]!;
     const hi = w[sptep * 2 + 1]!;
     if (level === 1 || !isShadowPresent(lo) || isLarge(lo)) {

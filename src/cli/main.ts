@@ -8,6 +8,9 @@ import { exploreCommand } from './explore.ts';
 import { listCommand } from './list.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
+import { scenarioParameters } from '../scenario/build.ts';
+import { closest } from '../scenario/load.ts';
+import { kebab, scenarioFromArgs } from './scenario-options.ts';
 import { isUserError, UsageError } from './usage.ts';
 
 const EXIT_USAGE = 2;
@@ -22,13 +25,49 @@ export function toolVersion(): string {
 const EPILOG = `Exit status: 0 clean, 1 a violation was found, 2 wrong usage or bad input, 3 the harness failed or the result is
 inconclusive, 130 interrupted.`;
 
+const RUN_OPTIONS = [
+  'variant', 'seed', 'json', 'quiet', 'without', 'duration', 'repetitions', 'check-every', 'hang-limit', 'schedules', 'from',
+  'max-failures', 'twice', 'schedule', 'trace', 'last', 'help', 'version',
+];
+const COMMANDS = ['run', 'explore', 'replay', 'list', 'completion'];
+
+/** A word in the place of the command that is none. @throws UsageError */
+function checkCommand(given: string | undefined): void {
+  if (given === undefined || given.startsWith('-') || COMMANDS.includes(given)) return;
+  const close = closest(given, COMMANDS);
+  throw new UsageError(
+    `there is no command ${given}${close === undefined ? '' : `; did you mean ${close}?`} Commands: ${COMMANDS.join(', ')}`,
+  );
+}
+
+/** yargs' own message, with the closest option for one that does not exist. */
+function explainUsage(message: string, known: ReadonlySet<string>): string {
+  const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ') ?? [];
+  const first = unknown.find((name) => /^[a-z]/i.test(name));
+  if (first === undefined) return message;
+  const option = kebab(first);
+  const close = closest(option, [...known]);
+  return `unknown option or argument: ${option}${close === undefined ? '' : `; did you mean --${close}?`}`;
+}
+
+/** Names of the options of the command in question, for suggestions. */
+async function knownOptions(args: readonly string[]): Promise<ReadonlySet<string>> {
+  const names = new Set(RUN_OPTIONS);
+  if (args[0] === undefined || !COMMANDS.slice(0, 3).includes(args[0])) return names;
+  const purpose = args[0] === 'run' ? 'run' : 'explore';
+  const scenario = await scenarioFromArgs(args, purpose);
+  for (const name of Object.keys(scenarioParameters(scenario, purpose))) names.add(kebab(name));
+  return names;
+}
+
 /** Parses and runs. @returns the exit status */
 export async function main(args: readonly string[]): Promise<number> {
   let status = 0;
   const done = (result: number): void => {
     status = result;
   };
-  const failed: { error?: unknown } = {};
+  const known = await knownOptions(args);
+  checkCommand(args[0]);
   const parser = yargs([...args])
     .scriptName('splitstorm')
     .usage('$0 <command> [options]\n\nStress tester for KVM\'s eager page splitting of pages mapped by nested MMUs.')
@@ -44,7 +83,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .completion('completion', 'print a script that completes commands and options in your shell')
     .epilog(EPILOG)
     .fail((message, error) => {
-      failed.error = error ?? new UsageError(message);
+      throw error ?? new UsageError(explainUsage(message, known));
     });
   const version = toolVersion();
   parser.command(await runCommand(args, version, done));
@@ -52,7 +91,6 @@ export async function main(args: readonly string[]): Promise<number> {
   parser.command(await replayCommand(args, version, done));
   parser.command(listCommand(done));
   await parser.parseAsync();
-  if (failed.error !== undefined) throw failed.error;
   return status;
 }
 

@@ -3,12 +3,13 @@ import type { Argv, Options } from 'yargs';
 import yargs from 'yargs';
 import { totalmem } from 'node:os';
 import type { Layout } from '../arena/layout.ts';
+import { INVARIANTS } from '../check/all.ts';
 import { splitVariants, loadEngine } from '../campaign/variants.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { buildMachine, layoutThatFits, scenarioParameters, type Machine, type Purpose } from '../scenario/build.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { isPath, loadScenario } from '../scenario/load.ts';
-import { formatSize, type Parameter } from '../scenario/parameters.ts';
+import { formatSize, ParameterError, type Parameter } from '../scenario/parameters.ts';
 import { tryFile } from '../scenario/trial.ts';
 import { UsageError } from './usage.ts';
 
@@ -18,7 +19,8 @@ const LOAD_LIMIT_MS = 15_000;
 /** Part of the machine's memory that an arena may take. */
 const MEMORY_SHARE = 0.75;
 
-const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** `writeFraction` as the command line has it: `write-fraction`. */
+export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 const defaultText = (parameter: Parameter): string =>
   parameter.type === 'size' ? formatSize(parameter.default) : String(parameter.default);
@@ -31,7 +33,7 @@ export async function scenarioFromArgs(args: readonly string[], purpose: Purpose
     .exitProcess(false)
     .parserConfiguration({ 'duplicate-arguments-array': false })
     .boolean(['nx', 'eager', 'l1-ad-bits', 'quiet', 'twice', 'trace', 'help', 'version', 'smep'])
-    .string(['seed', 'json', 'variant', 'duration'])
+    .string(['seed', 'json', 'variant', 'duration', 'without'])
     .parseAsync();
   const name = parsed._[1];
   const chosen = name === undefined ? DEFAULT_SCENARIO : String(name);
@@ -64,6 +66,10 @@ export function withScenario<T>(argv: Argv<T>, scenario: Scenario, purpose: Purp
   argv.option('json', {
     type: 'string', requiresArg: true, describe: 'write the outcome as JSON to a file, - for standard output', group: 'Run:',
   });
+  argv.option('without', {
+    type: 'string', requiresArg: true, group: 'Run:',
+    describe: 'checks whose findings are ignored, e.g. D24,Q49 (a variant that flushes elsewhere breaks D24 on purpose)',
+  });
   argv.option('quiet', { type: 'boolean', default: false, describe: 'no report, no progress', group: 'Run:' });
   return argv;
 }
@@ -79,8 +85,20 @@ export interface Chosen {
   readonly engine: Engine;
   readonly variants: readonly string[];
   readonly seed: string;
+  /** Ids of checks whose findings do not count. */
+  readonly without: ReadonlySet<string>;
   /** Parameters the user gave, as text. */
   readonly given: Readonly<Record<string, string | boolean>>;
+}
+
+/** The parameter errors of the library name parameters; a user knows them as options. */
+function asOptions<T>(build: () => T): T {
+  try {
+    return build();
+  } catch (error) {
+    if (error instanceof ParameterError) throw new UsageError(error.message.replace(/^\w+/, (name) => `--${kebab(name)}`));
+    throw error;
+  }
 }
 
 /** Builds what was asked for. @throws errors that isUserError knows */
@@ -101,7 +119,7 @@ export async function choose(
   if (own && Object.keys(given).length > 0) {
     await tryFile({ kind: 'scenario', path: scenarioName, purpose, parameters: given }, LOAD_LIMIT_MS);
   }
-  const machine = buildMachine(scenario, purpose, given);
+  const machine = asOptions(() => buildMachine(scenario, purpose, given));
   const layout = layoutThatFits(machine, totalmem() * MEMORY_SHARE);
   const seed = args['seed'] === undefined ? drawSeed() : String(args['seed']);
   if (seed === '' || seed.length > 64 || /\s/.test(seed)) {
@@ -109,8 +127,19 @@ export async function choose(
   }
   return {
     scenario, scenarioName, scenarioFile: own ? scenarioName : undefined, machine, layout,
-    engine: await loadEngine(variants), variants, seed, given,
+    engine: await loadEngine(variants), variants, seed, given, without: parseIds(args['without']),
   };
+}
+
+/** @throws UsageError for an id that no check has */
+function parseIds(given: unknown): ReadonlySet<string> {
+  const ids = given === undefined ? [] : String(given).split(',').map((id) => id.trim()).filter((id) => id !== '');
+  for (const id of ids) {
+    if (!INVARIANTS.some((invariant) => invariant.id === id)) {
+      throw new UsageError(`--without: there is no check ${id}; see npx splitstorm list checks`);
+    }
+  }
+  return new Set(ids);
 }
 
 /** The command line that does the same again. */
@@ -121,6 +150,7 @@ export function reproduceCommand(command: string, chosen: Chosen, extra: readonl
   const variant = chosen.variants.join('+');
   return [
     'npx splitstorm', command, chosen.scenarioName, ...parameters, ...(variant === 'p1' ? [] : [`--variant ${variant}`]),
+    ...(chosen.without.size === 0 ? [] : [`--without ${[...chosen.without].join(',')}`]),
     `--seed ${chosen.seed}`, ...extra,
   ].join(' ');
 }

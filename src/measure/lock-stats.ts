@@ -166,9 +166,13 @@ export function mergeFigures(list: readonly LockFigures[]): LockFigures {
  * Merges the locks of all actors by class.
  * @throws RangeError if they were measured in different units
  */
-export function mergeLockStats(list: readonly LockStats[], unit: TimeUnit = list[0]?.unit ?? 'ns'): MergedLockStats {
+export function mergeLockStats(
+  list: readonly LockStats[],
+  unit: TimeUnit = list[0]?.unit ?? 'ns',
+): MergedLockStats {
   const odd = list.find((stats) => stats.unit !== unit);
-  if (odd !== undefined) throw new RangeError(`actor ${odd.actor} measured in ${odd.unit}, the others in ${unit}`);
+  if (odd !== undefined)
+    throw new RangeError(`actor ${odd.actor} measured in ${odd.unit}, the others in ${unit}`);
   const locks = LOCK_ROWS.map((name): LockSummary => {
     const byClass: { cls: ActorClass; figures: LockFigures }[] = [];
     const handOffs: HandOff[] = [];

@@ -46,7 +46,9 @@ export function trustNotes({ workers, cores, samples, unit, of, clockCostNs }: T
   }
   if (samples < MIN_SAMPLES) {
     const what = of === undefined ? '' : ` of ${of}`;
-    notes.push(samples === 0 ? `no samples${what}` : `only ${samples} sample${samples === 1 ? '' : 's'}${what}`);
+    notes.push(
+      samples === 0 ? `no samples${what}` : `only ${samples} sample${samples === 1 ? '' : 's'}${what}`,
+    );
   }
   return notes;
 }

@@ -198,7 +198,14 @@ function* enableLogDirtyMasked(
     yield* trySplitHugePages(kvm, cpu, splitCaches(kvm, 0), slot, start, kvm.engine.clearSplitEnd(last));
     yield* slotGfnWriteProtect(kvm, cpu, slot, start, 2);
     const block = kvm.pages(2);
-    if (Math.ceil(start / block) !== Math.ceil(last / block)) yield* slotGfnWriteProtect(kvm, cpu, slot, last, 2);
+    if (block >= BITS_PER_LONG) {
+      if (Math.ceil(start / block) !== Math.ceil(last / block)) yield* slotGfnWriteProtect(kvm, cpu, slot, last, 2);
+    } else {
+      // Only with tables smaller than x86's: a word spans several huge pages, and each of them counts.
+      for (let gfn = (start & ~(block - 1)) + block; gfn <= last; gfn += block) {
+        yield* slotGfnWriteProtect(kvm, cpu, slot, gfn, 2);
+      }
+    }
   }
   for (let bit = 0; bit < BITS_PER_LONG; bit++) {
     if (((bit < 32 ? lo : hi) & (1 << (bit & 31))) === 0) continue;

@@ -30,6 +30,9 @@ export function parseOutcome(document: string): Outcome {
 
 /** The text of schema/outcome.schema.json: JSON Schema, draft 2020-12. */
 export function outcomeJsonSchema(): string {
-  const schema = { title: 'splitstorm outcome', ...z.toJSONSchema(outcomeSchema, { target: 'draft-2020-12' }) };
+  const schema = {
+    title: 'splitstorm outcome',
+    ...z.toJSONSchema(outcomeSchema, { target: 'draft-2020-12' }),
+  };
   return `${JSON.stringify(schema, null, 2)}\n`;
 }

@@ -5,7 +5,9 @@
 import Table from 'cli-table3';
 import type { LockFigures, LockSummary, TimeUnit } from '../measure/lock-stats.ts';
 import type { HistogramData } from '../measure/value-histogram.ts';
-import { formatTime } from './text.ts';
+import { formatTime, wrap } from './text.ts';
+
+const BLOCK_INDENT = 4;
 
 interface Column {
   readonly head: string;
@@ -39,17 +41,33 @@ function rowsOf(locks: readonly LockSummary[]): Row[] {
 }
 
 const NO_LINES = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
-  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '-', 'mid-mid': '--', right: '', 'right-mid': '', middle: '  ',
-}; // prettier-ignore
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '-',
+  'mid-mid': '--',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+};
 
 /** Breaks a heading at its dash, so that a column is as wide as its figures: `waittime` over `-min`. */
 function stackHead(head: string): string {
   return head.replace(/-(?!$)/, head.startsWith('con-') ? '-\n' : '\n-');
 }
 
-function drawTable(rows: readonly Row[], columns: readonly Column[], bold: (text: string) => string): string[] {
+function drawTable(
+  rows: readonly Row[],
+  columns: readonly Column[],
+  bold: (text: string) => string,
+): string[] {
   const heads = ['class name', ...columns.map((column) => stackHead(column.head))];
   const table = new Table({
     head: heads,
@@ -73,11 +91,13 @@ export function visibleLength(line: string): number {
   return line.replaceAll(COLORS, '').length;
 }
 
-function drawBlocks(rows: readonly Row[], columns: readonly Column[], bold: (text: string) => string): string[] {
-  return rows.flatMap((row) => [
-    row.heading ? bold(row.name) : row.name,
-    ...columns.map((column) => `    ${column.head} ${column.cell(row.figures)}`),
-  ]);
+function drawBlocks(rows: readonly Row[], columns: readonly Column[], options: LockTableOptions): string[] {
+  const { width, bold = String } = options;
+  return rows.flatMap(({ name, figures, heading }) => {
+    const pairs = columns.map((column) => `${column.head} ${column.cell(figures)}`);
+    const lines = wrap(pairs.join(', '), width - BLOCK_INDENT).map((line) => ' '.repeat(BLOCK_INDENT) + line);
+    return [heading ? bold(name) : name, ...lines];
+  });
 }
 
 export interface LockTableOptions {
@@ -88,7 +108,7 @@ export interface LockTableOptions {
 
 /** The lines of the table, none wider than `width` unless `width` is below that of a single figure. */
 export function renderLockTable(locks: readonly LockSummary[], options: LockTableOptions): string[] {
-  const { unit, width, bold = (text) => text } = options;
+  const { unit, width, bold = String } = options;
   const rows = rowsOf(locks);
   const bounces: Column = { head: 'con-bounces', cell: ({ bounces: n }) => (n === null ? '-' : String(n)) };
   const contentions: Column = { head: 'contentions', cell: (figures) => String(figures.contentions) };
@@ -106,5 +126,5 @@ export function renderLockTable(locks: readonly LockSummary[], options: LockTabl
       return tables.flatMap((lines, at) => (at === 0 ? lines : ['', ...lines]));
     }
   }
-  return drawBlocks(rows, [bounces, ...waits, ...holds], bold);
+  return drawBlocks(rows, [bounces, ...waits, ...holds], options);
 }

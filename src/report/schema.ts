@@ -3,24 +3,26 @@
  * schema/outcome.schema.json is generated from it. Strict everywhere, so a misspelt field is an error.
  */
 import { z } from 'zod';
-import { COUNTERS, type CounterName } from '../cpu/counters.ts';
+import { COUNTERS } from '../cpu/counters.ts';
 import { ACTOR_CLASSES } from '../cpu/cpu.ts';
 import { COUNTER_TEXT } from '../measure/counter-text.ts';
 import { LOCK_ROWS } from '../measure/lock-stats.ts';
-import { FLUSH_REASONS, type FlushReason } from '../mmu/observer.ts';
+import { FLUSH_REASONS } from '../mmu/observer.ts';
 
 export const SCHEMA_VERSION = 1;
 
 const count = (what: string) => z.number().int().min(0).describe(what);
 const amount = (what: string) => z.number().min(0).describe(what);
 const text = (what: string) => z.string().describe(what);
-/** An object with one field of the same type for each name. */
-const fields = <K extends string, T extends z.ZodType>(names: readonly K[], of: (name: K) => T) =>
-  z.strictObject(Object.fromEntries(names.map((name) => [name, of(name)])) as Record<K, T>);
+/** An object with one count for each name. */
+const counts = <K extends string>(names: readonly K[], what: (name: K) => string) =>
+  z.strictObject(
+    Object.fromEntries(names.map((name) => [name, count(what(name))])) as Record<K, ReturnType<typeof count>>,
+  );
 
 const actorClass = z.enum(ACTOR_CLASSES).meta({ id: 'ActorClass', description: 'A class of actors.' });
 
-const counters = fields<CounterName, ReturnType<typeof count>>(COUNTERS, (name) => count(COUNTER_TEXT[name])).meta({
+const counters = counts(COUNTERS, (name) => COUNTER_TEXT[name]).meta({
   id: 'Counters',
   description: 'Every counter by name.',
 });
@@ -47,7 +49,9 @@ const lockFigures = z
       .int()
       .min(0)
       .nullable()
-      .describe('Contentions in which another actor held the lock before (con-bounces); null if not recorded.'),
+      .describe(
+        'Contentions in which another actor held the lock before (con-bounces); null if not recorded.',
+      ),
     wait: histogram.describe('Waits of the contended acquisitions.'),
     hold: histogram.describe('Holds that have ended.'),
   })
@@ -129,9 +133,7 @@ const statistics = z.strictObject({
   flushes: z
     .strictObject({
       total: count('All of them.'),
-      byReason: fields<FlushReason, ReturnType<typeof count>>(FLUSH_REASONS, (reason) =>
-        count(`Because of ${reason}.`),
-      ).describe('By reason.'),
+      byReason: counts(FLUSH_REASONS, (reason) => `Because of ${reason}.`).describe('By reason.'),
       ipis: count('vCPUs that had to be kicked out of guest mode.'),
     })
     .describe('Remote TLB flushes.'),
@@ -174,9 +176,14 @@ const parameterValue = z.union([z.number(), z.boolean(), z.string()]);
 
 export const outcomeSchema = z
   .strictObject({
-    schemaVersion: z.literal(SCHEMA_VERSION).describe('Version of this format; a change that breaks readers raises it.'),
+    schemaVersion: z
+      .literal(SCHEMA_VERSION)
+      .describe('Version of this format; a change that breaks readers raises it.'),
     tool: z
-      .strictObject({ name: z.literal('splitstorm').describe('Always splitstorm.'), version: text('Its version.') })
+      .strictObject({
+        name: z.literal('splitstorm').describe('Always splitstorm.'),
+        version: text('Its version.'),
+      })
       .describe('What wrote the document.'),
     kind: z.enum(['run', 'explore', 'replay']).describe('What was done.'),
     verdict: z.enum(['clean', 'violation', 'inconclusive', 'error']).describe('What came out.'),
@@ -187,7 +194,9 @@ export const outcomeSchema = z
       .max(255)
       .describe('0 clean, 1 violation, 2 usage, 3 inconclusive or harness failure, 130 interrupted.'),
     scenario: text('Name of the scenario.'),
-    parameters: z.record(z.string(), parameterValue).describe('Every parameter with its value; sizes in bytes.'),
+    parameters: z
+      .record(z.string(), parameterValue)
+      .describe('Every parameter with its value; sizes in bytes.'),
     changed: z
       .array(
         z.strictObject({
@@ -206,15 +215,25 @@ export const outcomeSchema = z
         node: text('Version of Node.'),
         platform: text('Operating system and processor type.'),
         cores: z.number().int().min(1).describe('Cores that could be used.'),
-        threads: z.number().int().min(1).describe('Threads that ran actors; 1 where a scheduler drives them.'),
+        threads: z
+          .number()
+          .int()
+          .min(1)
+          .describe('Threads that ran actors; 1 where a scheduler drives them.'),
       })
       .describe('Where and how it ran.'),
-    traceHash: z.string().nullable().describe('Hash of all visible operations; null in the parallel runtime.'),
+    traceHash: z
+      .string()
+      .nullable()
+      .describe('Hash of all visible operations; null in the parallel runtime.'),
     token: z.string().nullable().describe('Reproduces the failure exactly; null if there is none.'),
     reproduce: z
       .strictObject({ command: text('A command line.') })
       .describe('Runs the same again; exact in the controlled runtime, same load in the parallel one.'),
-    startedAt: z.iso.datetime().optional().describe('Start, UTC; absent where the run is a function of its seed.'),
+    startedAt: z.iso
+      .datetime()
+      .optional()
+      .describe('Start, UTC; absent where the run is a function of its seed.'),
     durationMs: amount('Wall-clock time it took.'),
     exploration: z
       .strictObject({
@@ -234,7 +253,11 @@ export const outcomeSchema = z
           words: z.array(z.number().int()).describe('Words of the arena involved.'),
           actor: z.number().int().min(-1).describe('Actor that was running, -1 if none.'),
           actorName: text('Its name.'),
-          step: z.number().int().min(-1).describe('Visible operations done before; -1 where they are not counted.'),
+          step: z
+            .number()
+            .int()
+            .min(-1)
+            .describe('Visible operations done before; -1 where they are not counted.'),
         }),
       )
       .describe('Broken rules.'),

@@ -5,7 +5,10 @@ import { formatCount } from './text.ts';
 const SHADES = ' .:-=+*#%@';
 
 /** One character per column: the last sample at or before the end of the column, against the largest of all. */
-export function sparkline(samples: readonly { readonly t: number; readonly value: number }[], width: number): string {
+export function sparkline(
+  samples: readonly { readonly t: number; readonly value: number }[],
+  width: number,
+): string {
   if (samples.length === 0 || width <= 0) return '';
   const first = samples[0]!.t;
   const span = samples.at(-1)!.t - first;

@@ -21,6 +21,13 @@ const LABEL_WIDTH = 18;
 const MIN_WIDTH = 40;
 const NS_PER_MS = 1e6;
 
+const HARD_SPACE = '\u00a0';
+
+/** The text as one word, if it fits into a line with its comma. */
+function unbroken(text: string, room: number): string {
+  return text.length < room ? clean(text).replaceAll(' ', HARD_SPACE) : text;
+}
+
 class Page {
   readonly lines: string[] = [];
   readonly width: number;
@@ -35,18 +42,21 @@ class Page {
     this.lines.push('', this.colors.bold(clean(title)));
   }
 
-  /** A labelled text with a hanging indent. Wrapped before it is coloured. */
-  item(label: string, text: string, paint: (line: string) => string = String): void {
+  /** A labelled text with a hanging indent, wrapped before it is coloured. A list breaks between its parts if it can. */
+  item(label: string, text: string | readonly string[], paint: (line: string) => string = String): void {
     const indent = ' '.repeat(LABEL_WIDTH + 2);
-    wrap(text, this.width - indent.length).forEach((line, at) => {
+    const room = this.width - indent.length;
+    const parts = typeof text === 'string' ? text : text.map((part) => unbroken(part, room)).join(', ');
+    wrap(parts, room).forEach((line, at) => {
       const head = at === 0 ? `  ${this.colors.dim(label.padEnd(LABEL_WIDTH))}` : indent;
-      this.lines.push(`${head}${paint(line)}`);
+      this.lines.push(`${head}${paint(line.replaceAll(HARD_SPACE, ' '))}`);
     });
   }
 
   /** A text below another, indented. */
   text(text: string, indent: number, paint: (line: string) => string = String): void {
-    for (const line of wrap(text, this.width - indent)) this.lines.push(`${' '.repeat(indent)}${paint(line)}`);
+    for (const line of wrap(text, this.width - indent))
+      this.lines.push(`${' '.repeat(indent)}${paint(line)}`);
   }
 
   toString(): string {
@@ -62,9 +72,13 @@ function verdictPaint(colors: Colors, verdict: Outcome['verdict']): (text: strin
 function headline(page: Page, outcome: Outcome): void {
   const { runtime, tool, exploration } = outcome;
   const { colors } = page;
-  const title = `${tool.name} ${clean(tool.version)}  ${outcome.kind} of ${clean(outcome.scenario)}: `;
   const paint = verdictPaint(colors, outcome.verdict);
-  page.lines.push(`${colors.bold(title)}${paint(outcome.verdict.toUpperCase())}`);
+  const verdict = outcome.verdict.toUpperCase();
+  const title = `${tool.name} ${tool.version}: ${outcome.kind} of ${outcome.scenario}: ${verdict}`;
+  const lines = wrap(title, page.width).map((line) =>
+    line.endsWith(verdict) ? colors.bold(line.slice(0, -verdict.length)) + paint(verdict) : colors.bold(line),
+  );
+  page.lines.push(...lines);
   const threads = `${plural(runtime.threads, 'thread')} on ${plural(runtime.cores, 'core')}`;
   const facts = [
     runtime.mode === 'parallel' ? `parallel, ${threads}` : runtime.mode,
@@ -74,7 +88,7 @@ function headline(page: Page, outcome: Outcome): void {
     ...(outcome.traceHash === null ? [] : [`trace ${outcome.traceHash}`]),
     `Node ${runtime.node}`,
   ];
-  page.item('run', facts.join(', '));
+  page.item('run', facts);
   if (exploration !== undefined) {
     const cut = exploration.truncated > 0 ? `, ${formatCount(exploration.truncated)} cut off` : '';
     page.item(
@@ -82,8 +96,10 @@ function headline(page: Page, outcome: Outcome): void {
       `${plural(exploration.schedules, 'schedule')} by ${exploration.strategy}, ${plural(exploration.steps, 'step')}${cut}`,
     );
   }
-  const changed = outcome.changed.map(({ name, value, default: usual }) => `${name}=${value} (default ${usual})`);
-  page.item('parameters', changed.length === 0 ? 'all at their defaults' : changed.join(', '));
+  const changed = outcome.changed.map(
+    ({ name, value, default: usual }) => `${name}=${value} (default ${usual})`,
+  );
+  page.item('parameters', changed.length === 0 ? 'all at their defaults' : changed);
 }
 
 /** `a 3, b 2`: only what occurred, the most frequent first. */
@@ -107,20 +123,37 @@ function splitSection(page: Page, { statistics }: Outcome): void {
   page.section('Splitting');
   const rate = splits.perSecond === null ? '' : ` (${formatCount(splits.perSecond)}/s)`;
   const of = splits.timeOf === 'run' ? ' of the whole run' : '';
-  const sizes = counted(splits.ok, [['1 GiB', splits.from1g], ['2 MiB', splits.from2m]]);
+  const sizes = counted(splits.ok, [
+    ['1 GiB', splits.from1g],
+    ['2 MiB', splits.from2m],
+  ]);
   page.item('huge pages split', `${sizes} in ${formatDuration(splits.time, unit)}${of}${rate}`);
   if (splits.ok > 0) {
-    page.item('child tables', `${formatCount(splits.newTables)} new, ${formatCount(splits.reusedTables)} reused`);
+    page.item(
+      'child tables',
+      `${formatCount(splits.newTables)} new, ${formatCount(splits.reusedTables)} reused`,
+    );
   }
-  const fruitless = splits.roundsWithoutSplit > 0 ? ` (${formatCount(splits.roundsWithoutSplit)} without a split)` : '';
+  const fruitless =
+    splits.roundsWithoutSplit > 0 ? ` (${formatCount(splits.roundsWithoutSplit)} without a split)` : '';
   page.item('EAGAIN rounds', `${formatCount(splits.eagain)}${fruitless}`);
   page.item('failed', `ENOSPC ${formatCount(splits.enospc)}, ENOMEM ${formatCount(splits.enomem)}`);
   const { topup, walker } = yields;
   page.item(
     'yields for topup',
-    counted(topup.total, [['contended', topup.contended], ['resched', topup.resched], ['cache low', topup.cacheLow]]),
+    counted(topup.total, [
+      ['contended', topup.contended],
+      ['resched', topup.resched],
+      ['cache low', topup.cacheLow],
+    ]),
   );
-  page.item('yields of walker', counted(walker.total, [['contended', walker.contended], ['resched', walker.resched]]));
+  page.item(
+    'yields of walker',
+    counted(walker.total, [
+      ['contended', walker.contended],
+      ['resched', walker.resched],
+    ]),
+  );
   page.item('restarts', formatCount(splits.restarts));
   page.item(
     'splits per hold',
@@ -134,7 +167,10 @@ function splitSection(page: Page, { statistics }: Outcome): void {
       formatTime(value, unit),
     );
     const suffix = unit === 'ns' ? 'µs' : 'steps';
-    page.item('waiter to drop', `p50 ${p50}, p99 ${p99}, max ${max} ${suffix} (${plural(latency.count, 'sample')})`);
+    page.item(
+      'waiter to drop',
+      `p50 ${p50}, p99 ${p99}, max ${max} ${suffix} (${plural(latency.count, 'sample')})`,
+    );
   }
 }
 
@@ -168,15 +204,25 @@ function machineSection(page: Page, { statistics }: Outcome): void {
   const kicks = flushes.total > 0 ? `; ${plural(flushes.ipis, 'vCPU')} kicked` : '';
   page.item('TLB flushes', `${counted(flushes.total, Object.entries(flushes.byReason))}${kicks}`);
   const kinds = [
-    ['fixed', faults.fixed], ['spurious', faults.spurious], ['retried', faults.retried],
-    ['emulated', faults.emulated], ['injected', faults.injected],
-  ] as const; // prettier-ignore
-  const extra = tally([['NX splits', faults.nxSplits], ['prefetched', faults.prefetched]]);
+    ['fixed', faults.fixed],
+    ['spurious', faults.spurious],
+    ['retried', faults.retried],
+    ['emulated', faults.emulated],
+    ['injected', faults.injected],
+  ] as const;
+  const extra = tally([
+    ['NX splits', faults.nxSplits],
+    ['prefetched', faults.prefetched],
+  ]);
   page.item('faults', `${counted(faults.total, kinds)}${extra === '' ? '' : `; ${extra}`}`);
   const { rounds, pagesCopied, pagesCompared, result } = migration;
   const work = `${plural(rounds, 'round')}, ${plural(pagesCopied, 'page')} copied, ${formatCount(pagesCompared)} compared: `;
   const bad = result === 'different';
-  page.item('migration', `${result === 'none' ? '' : work}${RESULTS[result]}`, bad ? page.colors.red : undefined);
+  page.item(
+    'migration',
+    `${result === 'none' ? '' : work}${RESULTS[result]}`,
+    bad ? page.colors.red : undefined,
+  );
   const chart = renderHugePages(hugePages, page.width - 4);
   if (chart.length === 0) return;
   const span = formatDuration(hugePages.at(-1)!.t - hugePages[0]!.t, unit);
@@ -199,9 +245,13 @@ function checkSection(page: Page, outcome: Outcome): void {
   const { checks, violations, actors } = outcome;
   page.section('Checks');
   const ids = checks.ran.length === 0 ? '' : ` (${checks.ran.join(' ')})`;
-  page.item('ran', `${formatCount(checks.ran.length)}${ids}, state inspected ${plural(checks.stops, 'time')}`);
+  page.item(
+    'ran',
+    `${formatCount(checks.ran.length)}${ids}, state inspected ${plural(checks.stops, 'time')}`,
+  );
   const odd = actors.filter((actor) => actor.status !== 'done');
-  const done = odd.length === 0 ? `all ${formatCount(actors.length)} done` : `${actors.length - odd.length} done`;
+  const done =
+    odd.length === 0 ? `all ${formatCount(actors.length)} done` : `${actors.length - odd.length} done`;
   page.item('actors', actors.length === 0 ? 'none' : done);
   for (const { name, status, error } of odd) {
     page.item('', `${name} ${status}${error === undefined ? '' : `: ${error}`}`, page.colors.red);

@@ -4,7 +4,7 @@ import type { TimeUnit } from '../measure/lock-stats.ts';
 /** Replaces control characters: what a scenario or an error says must not steer the terminal. */
 export function clean(text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what it is about
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+  return text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ');
 }
 
 /** `1,234,567`. */
@@ -26,8 +26,13 @@ export function formatTime(value: number, unit: TimeUnit): string {
 /** A duration in the unit that fits: `830 ns`, `12.3 ms`, `2.46 s`, `1,234 steps`. */
 export function formatDuration(value: number, unit: TimeUnit): string {
   if (unit === 'steps') return plural(value, 'step');
-  for (const [name, size] of [['s', 1e9], ['ms', 1e6], ['µs', 1e3]] as const) {
-    if (value >= size) return `${value >= 100 * size ? formatCount(value / size) : (value / size).toPrecision(3)} ${name}`;
+  for (const [name, size] of [
+    ['s', 1e9],
+    ['ms', 1e6],
+    ['µs', 1e3],
+  ] as const) {
+    if (value >= size)
+      return `${value >= 100 * size ? formatCount(value / size) : (value / size).toPrecision(3)} ${name}`;
   }
   return `${Math.round(value)} ns`;
 }

@@ -31,8 +31,10 @@ export interface TraceOptions {
 /** Longest loop that is recognised as a spin: load, compare-exchange, load, wait. */
 const LONGEST_SPIN = 4;
 const GAP = 2;
+/** A description is not cut below this. */
+const SHORTEST_WHAT = 6;
 /** Below this a column says too little: then all actors share one. */
-const NARROWEST = 14;
+const NARROWEST = 16;
 const DECIMAL_LIMIT = 10_000;
 
 const showValue = (value: number | string): string => {
@@ -40,11 +42,18 @@ const showValue = (value: number | string): string => {
   return Math.abs(value) < DECIMAL_LIMIT ? String(value) : `0x${(value >>> 0).toString(16)}`;
 };
 
-const cellOf = ({ op, what, value }: TraceRow): string =>
-  `${OP_NAMES[op] ?? `op ${op}`} ${clean(what)} = ${showValue(value)}`;
+/** Too long a cell loses the end of the description, not the value. */
+function cellOf({ op, what, value }: TraceRow, width: number): string {
+  const kind = OP_NAMES[op] ?? `op ${op}`;
+  const shown = showValue(value);
+  const room = Math.max(SHORTEST_WHAT, width - kind.length - shown.length - ' '.length - ' = '.length);
+  return `${kind} ${truncate(clean(what), room)} = ${shown}`;
+}
 
 function same(a: TraceRow, b: TraceRow): boolean {
-  return a.actor === b.actor && a.op === b.op && a.what === b.what && a.value === b.value && b.note === undefined;
+  return (
+    a.actor === b.actor && a.op === b.op && a.what === b.what && a.value === b.value && b.note === undefined
+  );
 }
 
 interface Spin {
@@ -91,6 +100,11 @@ class Layout {
     return `${step.padStart(this.stepWidth)}${' '.repeat(GAP + before)}${truncate(cell, this.columns)}`;
   }
 
+  operation(row: TraceRow): string {
+    const name = this.shared ? `${this.name(row.actor)}: `.length : 0;
+    return this.line(String(row.step), row.actor, cellOf(row, this.columns - name));
+  }
+
   /** Lines that belong to no column. */
   across(text: string): string {
     return truncate(`${' '.repeat(this.stepWidth + GAP)}${text}`, this.options.width);
@@ -99,18 +113,23 @@ class Layout {
   header(): string {
     const step = 'step'.padStart(this.stepWidth);
     if (this.shared) return step;
-    const names = this.options.actors.map((_, actor) => truncate(this.name(actor), this.columns).padEnd(this.columns));
+    const names = this.options.actors.map((_, actor) =>
+      truncate(this.name(actor), this.columns).padEnd(this.columns),
+    );
     return `${step}${' '.repeat(GAP)}${names.join(' '.repeat(GAP))}`.trimEnd();
   }
 }
 
 /** The lines of the trace, none wider than `width`. */
-export function* renderTrace(rows: readonly TraceRow[], options: TraceOptions): Generator<string, void, void> {
+export function* renderTrace(
+  rows: readonly TraceRow[],
+  options: TraceOptions,
+): Generator<string, void, void> {
   const colors = pc.createColors(options.color);
   const layout = new Layout(rows, options);
   yield colors.bold(layout.header());
   let current = -1;
-  for (let at = 0; at < rows.length; ) {
+  for (let at = 0; at < rows.length;) {
     const first = rows[at]!;
     if (first.actor !== current) {
       const why = first.note === undefined ? '' : ` (${clean(first.note)})`;
@@ -124,13 +143,12 @@ export function* renderTrace(rows: readonly TraceRow[], options: TraceOptions): 
     for (let i = at; i < at + block; i++) {
       const row = rows[i]!;
       if (i > at && row.note !== undefined) yield colors.dim(layout.across(`; ${clean(row.note)}`));
-      yield layout.line(String(row.step), row.actor, cellOf(row));
+      yield layout.operation(row);
     }
     at += block;
     if (spin === undefined) continue;
     at += spin.length * spin.again;
-    const times = spin.again === 1 ? 'once' : `${spin.again} times`;
-    const what = spin.length === 1 ? 'the same' : `the same ${spin.length}`;
-    yield colors.dim(layout.line('', first.actor, `${what} ${times} more, to ${rows[at - 1]!.step}`));
+    const what = spin.length === 1 ? '' : `${spin.length} ops `;
+    yield colors.dim(layout.line('', first.actor, `... ${what}x${spin.again} to ${rows[at - 1]!.step}`));
   }
 }

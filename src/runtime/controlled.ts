@@ -37,6 +37,8 @@ export interface ControlledOptions {
   readonly engine: Engine;
   readonly judge: Judge;
   readonly custom?: Readonly<Record<string, CustomActor>> | undefined;
+  /** Ids whose findings do not count. */
+  readonly without?: ReadonlySet<string> | undefined;
   /** Steps without progress that count as a livelock. */
   readonly livelockSteps?: number;
   /** Steps after which a run is cut off as inconclusive. */
@@ -90,6 +92,7 @@ export class ControlledRuntime {
   }
 
   private readonly report = (cpu: Cpu | undefined, rule: RuleBreak): void => {
+    if (this.options.without?.has(rule.id) === true) return;
     const actor = cpu ?? this.running;
     this.violations.push({
       ...rule, actor: actor?.actor ?? -1, actorName: actor?.name ?? 'nobody', step: this.log.steps,

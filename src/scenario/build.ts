@@ -215,6 +215,8 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
     (sum, root) => sum + root.mappings.reduce((s, m) => s + m.count * 2 ** ((m.level - 1) * config.tableBits), 0),
     0,
   );
+  // Every mapped page split to 4 KiB, twice over: a page may have tables under two roles, as after a clean gpte.
+  const mostTables = Math.ceil(((2 * mapped) / entries) * (1 + 1 / entries) * (1 + 1 / entries)) + 4 * config.tablePages + 256;
   const last = config.slots.reduce((max, slot) => Math.max(max, slot.basePfn + slot.npages), 0);
   const slotPages = config.slots.reduce((sum, slot) => sum + slot.npages, 0);
   const splitDesc = splitDescCapacity(entries);
@@ -224,9 +226,9 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
   const aliased = mapped > slotPages ? mapped : Math.ceil(slotPages / 8);
   return {
     tableBits: config.tableBits, vcpus: config.vcpus, shards: config.shards, actors, hashBits: 12,
-    tables: mmuPages + cached + 16,
+    tables: Math.min(mmuPages, mostTables) + cached + 16,
     shadowInfos: 2 * config.tablePages + CACHE_OBJECTS * config.vcpus + 16,
-    descs: caches + aliased + Math.ceil(mmuPages / 4) + 256,
+    descs: caches + aliased + Math.ceil(Math.min(mmuPages, mostTables) / 4) + 256,
     slots: config.slots.map(({ baseGfn, npages }) => ({ baseGfn, npages })),
     pfns: last,
     guestTables: config.tablePages,

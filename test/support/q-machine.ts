@@ -21,7 +21,12 @@ import { bootMachine } from '../../src/scenario/start.ts';
 
 /** All checks of the Q family that src/check/{shadow-pages,links,rmaps,leaves,objects}.ts export. */
 export const Q_CHECKS: readonly StateCheck[] = [
-  shadowPageCheck, pageBudgetCheck, linkCheck, rmapCheck, leafCheck, objectCheck,
+  shadowPageCheck,
+  pageBudgetCheck,
+  linkCheck,
+  rmapCheck,
+  leafCheck,
+  objectCheck,
 ];
 
 export interface Finding {
@@ -96,7 +101,11 @@ export function booted(given: Readonly<Record<string, unknown>> = {}): Kvm {
 }
 
 /** A runtime without checks whose observer may be replaced. */
-export function controlled(machine: Machine, onRelease?: (kvm: Kvm) => void, engine: Engine = P1_ENGINE): ControlledRuntime {
+export function controlled(
+  machine: Machine,
+  onRelease?: (kvm: Kvm) => void,
+  engine: Engine = P1_ENGINE,
+): ControlledRuntime {
   return new ControlledRuntime({
     machine,
     layout: layoutThatFits(machine, 2 ** 30),
@@ -168,4 +177,5 @@ export function findEntry(kvm: Kvm, wanted: PlaceWanted): Place {
 }
 
 /** The word of a page's header field. */
-export const headerWord = (kvm: Kvm, sp: number, field: keyof typeof SP): number => kvm.header(sp) + SP[field];
+export const headerWord = (kvm: Kvm, sp: number, field: keyof typeof SP): number =>
+  kvm.header(sp) + SP[field];

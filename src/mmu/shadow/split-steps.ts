@@ -6,7 +6,7 @@ import { CACHE_OBJECTS } from '../config.ts';
 import type { AfterAttempt } from '../engine.ts';
 import { EAGAIN, ENOMEM } from '../errno.ts';
 import { isLarge, isShadowPresent, SPTE_PS } from '../format.ts';
-import { KVM, type Kvm } from '../kvm.ts';
+import type { Kvm } from '../kvm.ts';
 import { cacheCount, cachePop, cacheTopup, splitDescMin, type SplitCaches } from '../memory-cache.ts';
 import { pteListAdd } from '../pte-list.ts';
 import { needResched, rwlockNeedbreak } from '../resched.ts';
@@ -16,7 +16,7 @@ import {
   spTable, spteIndex, sptepToSp,
 } from '../shadow-page.ts';
 import { makeNonleafSpte } from '../spte.ts';
-import { mustRecycle } from '../rmap.ts';
+import { mustRecycle, updatePageStats } from '../rmap.ts';
 import type { SplitPass } from './split-pass.ts';
 
 /** True if a split cache is below what one split may need (kernel-facts 2.3). */
@@ -102,22 +102,58 @@ export function getSpForSplit(pass: SplitPass, hugeSptep: number): number {
  * seen by anybody, and a reused one changes only from non-present to present.
  */
 export function fillSplitChild(pass: SplitPass, sp: number, from: number): number {
-  const { kvm, cpu, caches, slot } = pass;
-  const { w, entries } = kvm;
+  const { kvm, cpu } = pass;
+  const { entries } = kvm;
   const role = spRole(kvm, sp);
   const level = roleLevel(role);
   kvm.engine.makeHugePageSplitSpte(kvm, cpu, pass.hugeLo, pass.hugeHi, level, roleAccess(role));
   const { lo, hi } = cpu;
   const step = kvm.pages(level) << 12;
-  const table = kvm.tablesQ + (spTable(kvm, sp) << kvm.tableBits);
-  const heads = slot.rmapWord(spGfn(kvm, sp), level);
-  const firstWord = table * 2;
-  kvm.arena.touchRange(firstWord, entries * 2);
-  kvm.arena.touchRange(heads, entries);
+  const sptep = kvm.tablesQ + (spTable(kvm, sp) << kvm.tableBits);
+  const head = pass.slot.rmapWord(spGfn(kvm, sp), level);
+  kvm.arena.touchRange(sptep * 2, entries * 2);
+  kvm.arena.touchRange(head, entries);
+  const run = fillEmpty(kvm.w, (sptep + from) * 2, head + from, head + entries, lo | (from * step), hi, step);
+  updatePageStats(kvm, level, run);
+  if (from + run === entries) return entries;
+  return fillRest(pass, level, sptep, head, from + run, lo, hi);
+}
+
+/**
+ * Fills entries as long as entry and rmap head are both empty, which is nearly always to the end of the heads. The hot
+ * loop of the program: few variables, all said to be 32-bit integers, and nothing else in the function.
+ * @returns entries filled
+ */
+function fillEmpty(
+  w: Int32Array, firstWord: number, firstHead: number, endHead: number, firstLo: number, hi: number, step: number,
+): number {
+  const end = endHead | 0;
+  const high = hi | 0;
+  const add = step | 0;
+  let head = firstHead | 0;
+  let word = firstWord | 0;
+  let lo = firstLo | 0;
+  for (; head < end && (w[word]! | w[head]!) === 0; head = (head + 1) | 0) {
+    w[word] = lo;
+    w[(word + 1) | 0] = high;
+    w[head] = word; // the sptep, shifted left by one
+    word = (word + 2) | 0;
+    lo = (lo + add) | 0;
+  }
+  return (head - firstHead) | 0;
+}
+
+/** The same from an entry on that is not empty, or whose rmap head has others. */
+function fillRest(
+  pass: SplitPass, level: number, sptep: number, head: number, from: number, lo: number, hi: number,
+): number {
+  const { kvm, cpu, caches } = pass;
+  const { w, entries } = kvm;
+  const step = kvm.pages(level) << 12;
   let filled = 0;
   let i = from;
   for (; i < entries; i++) {
-    const word = firstWord + i * 2;
+    const word = (sptep + i) * 2;
     const present = w[word]!;
     if (isShadowPresent(present)) {
       if (level > 1 && !isLarge(present)) pass.childHasTables = true;
@@ -126,11 +162,9 @@ export function fillSplitChild(pass: SplitPass, sp: number, from: number): numbe
     w[word] = lo | (i * step);
     w[word + 1] = hi;
     filled++;
-    const head = heads + i;
-    if (w[head] === 0) w[head] = (table + i) << 1;
-    else if (mustRecycle(kvm, cpu, pteListAdd(kvm, caches.desc, table + i, head))) break;
+    if (mustRecycle(kvm, cpu, pteListAdd(kvm, caches.desc, sptep + i, head + i))) break;
   }
-  if (filled > 0) kvm.put(KVM.pages + level - 1, kvm.get(KVM.pages + level - 1) + filled);
+  updatePageStats(kvm, level, filled);
   return i;
 }
 

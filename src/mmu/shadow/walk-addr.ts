@@ -36,8 +36,11 @@ export function gpteQ(kvm: Kvm, tableGfn: number, index: number): number {
 }
 
 /** Index of `l2Gfn` in a table of `level`. */
-export const walkIndex = (kvm: Kvm, l2Gfn: number, level: number): number =>
-  (l2Gfn >>> ((level - 1) * kvm.tableBits)) & (kvm.entries - 1);
+export function walkIndex(kvm: Kvm, l2Gfn: number, level: number): number {
+  const shift = (level - 1) * kvm.tableBits;
+  // A gfn has 32 bits, and a shift count is taken modulo 32: the top table of five levels is used at entry 0 only.
+  return shift > 31 ? 0 : (l2Gfn >>> shift) & (kvm.entries - 1);
+}
 
 /**
  * Walks L1's table for `l2Gfn` and leaves the result in the vCPU's walker. Sets A in every entry used and D in the

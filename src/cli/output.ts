@@ -1,0 +1,81 @@
+/** Where a command's results go: report and JSON on standard output or a file, progress on standard error. */
+import { closeSync, existsSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { toJson } from '../report/json.ts';
+import type { Outcome } from '../report/schema.ts';
+import { decideColor } from '../report/color.ts';
+import { ProgressWriter } from '../report/progress.ts';
+import { renderReport } from '../report/terminal.ts';
+import { UsageError } from './usage.ts';
+
+const PIPE_WIDTH = 100;
+
+export class Output {
+  readonly width: number;
+  readonly color: boolean;
+  readonly progress: ProgressWriter;
+  private readonly json: string | undefined;
+  private readonly quiet: boolean;
+
+  /** @throws UsageError if the JSON file cannot be written: now, not after the run */
+  constructor(args: Readonly<Record<string, unknown>>) {
+    this.json = args['json'] === undefined ? undefined : String(args['json']);
+    this.quiet = args['quiet'] === true;
+    this.width = process.stdout.columns ?? PIPE_WIDTH;
+    this.color = decideColor(process.stdout, process.env);
+    this.progress = new ProgressWriter({
+      stream: process.stderr, quiet: this.quiet, now: () => performance.now(),
+    });
+    if (this.json !== undefined && this.json !== '-') checkWritable(this.json);
+  }
+
+  /** Writes what the user asked for; the report unless it is quiet or the JSON has standard output to itself. */
+  finish(outcome: Outcome): void {
+    this.progress.clear();
+    if (this.json === '-') process.stdout.write(toJson(outcome));
+    else {
+      if (this.json !== undefined) writeFileSync(this.json, toJson(outcome));
+      if (!this.quiet) process.stdout.write(renderReport(outcome, { width: this.width, color: this.color }));
+    }
+  }
+
+  line(text: string): void {
+    if (!this.quiet && this.json !== '-') process.stdout.write(`${text}\n`);
+  }
+}
+
+function checkWritable(path: string): void {
+  const existed = existsSync(path);
+  try {
+    const fd = openSync(path, 'a');
+    writeSync(fd, '');
+    closeSync(fd);
+  } catch (error) {
+    throw new UsageError(`--json: ${path} cannot be written: ${(error as Error).message}`);
+  }
+  if (!existed) rmSync(path);
+}
+
+/** Ctrl-C: the first asks for an orderly end, the second leaves at once. */
+export function interruptible(onFirst: () => void): { readonly signal: AbortSignal; readonly dispose: () => void } {
+  const controller = new AbortController();
+  const handler = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write('\nsplitstorm: ending; once more leaves at once\n');
+    onFirst();
+    controller.abort();
+  };
+  process.on('SIGINT', handler);
+  process.on('SIGTERM', handler);
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      process.off('SIGINT', handler);
+      process.off('SIGTERM', handler);
+    },
+  };
+}
+
+/** A seed for a run that was given none: eight hexadecimal digits. */
+export function drawSeed(): string {
+  return Math.floor(Math.random() * 2 ** 32).toString(16).padStart(8, '0');
+}

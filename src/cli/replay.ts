@@ -1,0 +1,74 @@
+/** `splitstorm replay`: one schedule again, by seed and number, with its trace. */
+import type { CommandModule } from 'yargs';
+import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
+import { makeJudge } from '../check/judge.ts';
+import { ControlledMeasures } from '../campaign/controlled-statistics.ts';
+import { checkIds, makeOutcome } from '../campaign/outcome.ts';
+import { replaySchedule } from '../campaign/search.ts';
+import { TraceRecorder } from '../campaign/trace-recorder.ts';
+import { RandomWalk } from '../explore/strategies/random-walk.ts';
+import { renderTrace } from '../report/trace.ts';
+import type { ControlledRuntime } from '../runtime/controlled.ts';
+import { parseCount } from './duration.ts';
+import { Output } from './output.ts';
+import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { UsageError } from './usage.ts';
+
+export async function replayCommand(
+  args: readonly string[], version: string, done: (status: number) => void,
+): Promise<CommandModule> {
+  const scenario = args[0] === 'replay' ? await scenarioFromArgs(args, 'explore') : undefined;
+  return {
+    command: 'replay [scenario]',
+    describe: 'run one schedule again, twice, and show what happened',
+    builder: (argv) => {
+      if (scenario !== undefined) withScenario(argv, scenario, 'explore');
+      return argv
+        .option('schedule', { type: 'string', default: '0', requiresArg: true, group: 'Run:', describe: 'number of the schedule' })
+        .option('trace', { type: 'boolean', default: true, group: 'Run:', describe: 'print every visible operation; --no-trace leaves it out' })
+        .option('last', { type: 'string', default: '0', requiresArg: true, group: 'Run:', describe: 'only the last so many operations; 0: all' })
+        .example('$0 replay nx-partial-reuse --variant never-flush-on-reuse --seed 1 --schedule 3 --last 60', 'the end of a failure');
+    },
+    handler: async (argv) => {
+      const output = new Output(argv);
+      const schedule = parseCount(argv['schedule'], 'schedule', 0, 2 ** 31 - 1);
+      const last = parseCount(argv['last'], 'last', 0, 1e9);
+      if (argv['seed'] === undefined) throw new UsageError('--seed: needed to replay; explore prints it');
+      const chosen = await choose(argv, scenario!, 'explore', () => '');
+      const judge = makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
+      let runtime: ControlledRuntime | undefined;
+      let measures: ControlledMeasures | undefined;
+      const recorder = new TraceRecorder(() => runtime!.kvm);
+      const began = performance.now();
+      const replay = replaySchedule({
+        ...chosen, custom: chosen.scenario.actors, judge, strategy: (master) => new RandomWalk(master), schedule, listener: recorder,
+        onRuntime: (made) => {
+          runtime = made;
+          measures = new ControlledMeasures(made);
+        },
+      });
+      const { result, same } = replay;
+      if (argv['trace'] === true) {
+        const rows = last > 0 ? recorder.rows.slice(-last) : recorder.rows;
+        const names = replay.runtime.cpus.map((cpu) => cpu.name);
+        for (const line of renderTrace(rows, { actors: names, width: output.width, color: output.color })) output.line(line);
+        output.line('');
+      }
+      const outcome = makeOutcome({
+        kind: 'replay', version, scenario: chosen.scenario, machine: chosen.machine, variants: chosen.variants, seed: chosen.seed,
+        mode: 'controlled', threads: 1, traceHash: result.hash,
+        reproduce: reproduceCommand('replay', chosen, [`--schedule ${schedule}`]),
+        durationMs: performance.now() - began, violations: result.violations,
+        exploration: { strategy: 'random walk', schedules: 1, steps: result.steps, truncated: result.truncated ? 1 : 0 },
+        checksRan: checkIds([...ALL_STATE_CHECKS, ...ALL_STEP_CHECKS]),
+        inspections: 1,
+        statistics: measures!.statistics(replay.runtime, result.steps, result.violations.map((violation) => violation.id)),
+        actors: replay.runtime.cpus.map((cpu) => ({ name: cpu.name, class: cpu.cls, status: 'done' })),
+        caveats: same ? [] : ['the two runs differ: determinism is broken'],
+        failed: !same, inconclusive: result.truncated, interrupted: false,
+      });
+      output.finish(outcome);
+      done(outcome.exitStatus);
+    },
+  };
+}
