@@ -1,20 +1,18 @@
 /** Thread that loads a user's file for the first time; see src/scenario/trial.ts. */
-import { parentPort, workerData } from 'node:worker_threads';
 import { loadVariant } from '../src/campaign/variants.ts';
 import { buildMachine } from '../src/scenario/build.ts';
 import { loadScenario } from '../src/scenario/load.ts';
 import type { TrialReply, TrialRequest } from '../src/scenario/trial.ts';
 
-const request = workerData as TrialRequest;
-let reply: TrialReply = {};
-try {
-  if (request.kind === 'scenario') buildMachine(await loadScenario(request.path), request.purpose, request.parameters);
-  else await loadVariant(request.path);
-} catch (error) {
-  // A parameter or size that does not fit is the main thread's to report, in its own words.
-  const name = error instanceof Error ? error.name : '';
-  if (name !== 'ParameterError' && name !== 'ArenaError') {
-    reply = { error: error instanceof Error ? error.message : String(error) };
+export default async (request: TrialRequest): Promise<TrialReply> => {
+  try {
+    if (request.kind === 'scenario') buildMachine(await loadScenario(request.path), request.purpose, request.parameters);
+    else await loadVariant(request.path);
+    return {};
+  } catch (error) {
+    // A parameter or a size that does not fit is the main thread's to report, in its own words.
+    const name = error instanceof Error ? error.name : '';
+    if (name === 'ParameterError' || name === 'ArenaError') return {};
+    return { error: error instanceof Error ? error.message : String(error) };
   }
-}
-parentPort?.postMessage(reply);
+};

@@ -44,7 +44,12 @@ export function isLiveHugeLeaf(kvm: Kvm, sptep: number): boolean {
 
 /** The first live huge leaf in the heads that cover [start, end) at `level`, or 0. The first head always counts (B-01). */
 export function findHugeLeaf(
-  kvm: Kvm, cursor: HeadCursor, slot: MemSlot, level: number, start: number, end: number,
+  kvm: Kvm,
+  cursor: HeadCursor,
+  slot: MemSlot,
+  level: number,
+  start: number,
+  end: number,
 ): number {
   const last = slot.rmapWord(Math.max(end - 1, start), level);
   for (let head = slot.rmapWord(start, level); head <= last; head++) {
@@ -69,11 +74,18 @@ function checkHugeLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken: Re
         if (!isLiveHugeLeaf(kvm, sptep)) continue;
         if (!writable && isWritable(w[sptep * 2]!)) {
           writable = true;
-          broken('Q42', `logging is on, but ${sptepName(kvm, sptep)} maps a writable level-${level} page`, [sptep * 2, head]);
+          broken('Q42', `logging is on, but ${sptepName(kvm, sptep)} maps a writable level-${level} page`, [
+            sptep * 2,
+            head,
+          ]);
         }
         if (allSplit && !left) {
           left = true;
-          broken('Q43', `every split succeeded, but ${sptepName(kvm, sptep)} still maps a level-${level} page`, [sptep * 2, head]);
+          broken(
+            'Q43',
+            `every split succeeded, but ${sptepName(kvm, sptep)} still maps a level-${level} page`,
+            [sptep * 2, head],
+          );
         }
       }
     }
@@ -91,7 +103,8 @@ function checkWritableLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken
       const lo = w[sptep * 2]!;
       if (!isShadowPresent(lo) || !isWritable(lo)) continue;
       broken(
-        'Q44', `gfn ${hex(slot.baseGfn + page)} is writable through ${sptepName(kvm, sptep)}, but its dirty bit is clear`,
+        'Q44',
+        `gfn ${hex(slot.baseGfn + page)} is writable through ${sptepName(kvm, sptep)}, but its dirty bit is clear`,
         [sptep * 2, dirtyBitmap + (page >>> 5)],
       );
       return;

@@ -27,7 +27,11 @@ export class CheckRunner {
         check.run(kvm, this.capped);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        this.capped(check.ids[0]!, `the state is too broken to be checked for ${check.ids.join(', ')}: ${why}`, []);
+        this.capped(
+          check.ids[0]!,
+          `the state is too broken to be checked for ${check.ids.join(', ')}: ${why}`,
+          [],
+        );
       }
     }
   }

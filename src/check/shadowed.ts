@@ -22,7 +22,11 @@ export function checkShadowedGfns(kvm: Kvm, first: number, end: number, broken: 
     const last = Math.min(gfn + kvm.pages(cursor.level), end);
     for (let at = Math.max(gfn, first); at < last; at++) {
       if (!isShadowed(kvm, at)) continue;
-      broken('D10', `${cursor.label} can write gfn ${hex(at)}, which holds a shadowed table, and no flush is pending`, [cursor.word]);
+      broken(
+        'D10',
+        `${cursor.label} can write gfn ${hex(at)}, which holds a shadowed table, and no flush is pending`,
+        [cursor.word],
+      );
       break;
     }
   }

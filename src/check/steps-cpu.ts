@@ -10,7 +10,9 @@ class SleepingAllocation extends StepCheckBase {
 
   override topup(cpu: Cpu): void {
     if ((cpu.held & (HELD_MMU_WRITE | HELD_MMU_READ)) === 0) return;
-    this.report(cpu, 'D3', `${cpu.name} filled the split caches, which may sleep, with mmu_lock held`, [this.kvm.mmuLock.cnts]);
+    this.report(cpu, 'D3', `${cpu.name} filled the split caches, which may sleep, with mmu_lock held`, [
+      this.kvm.mmuLock.cnts,
+    ]);
   }
 }
 
@@ -38,7 +40,12 @@ class GuestEntry extends StepCheckBase {
     const word = this.kvm.vcpuWord(vcpu) + VCPU.requests;
     const missed = this.atStore[vcpu]! & this.kvm.w[word]!;
     if (missed === 0) return;
-    this.report(cpu, 'D26', `vCPU ${vcpu} goes into the guest with requests 0x${missed.toString(16)}, made before it said IN_GUEST_MODE`, [word]);
+    this.report(
+      cpu,
+      'D26',
+      `vCPU ${vcpu} goes into the guest with requests 0x${missed.toString(16)}, made before it said IN_GUEST_MODE`,
+      [word],
+    );
   }
 }
 

@@ -26,7 +26,8 @@ class Accounted {
 class ShadowedAtRelease extends StepCheckBase {
   private readonly sections: PerActor<Accounted>;
   private running: Cpu | undefined;
-  private readonly reportBroken: ReportBroken = (id, text, words) => this.report(this.running, id, text, words);
+  private readonly reportBroken: ReportBroken = (id, text, words) =>
+    this.report(this.running, id, text, words);
 
   constructor(kvm: Kvm, report: StepBroken) {
     super(kvm, report);
@@ -56,7 +57,7 @@ export function firstCleanPage(kvm: Kvm, slot: MemSlot, page: number, pages: num
   const { w } = kvm;
   const { dirtyBitmap } = slot.layout;
   const end = Math.min(page + pages, slot.npages);
-  for (let at = Math.max(page, 0); at < end; ) {
+  for (let at = Math.max(page, 0); at < end;) {
     const bits = w[dirtyBitmap + (at >>> 5)]!;
     if (bits === -1) {
       at = (at | 31) + 1;
@@ -103,7 +104,9 @@ class ProtectedAtReturn extends StepCheckBase {
           const clean = firstCleanPage(kvm, slot, page, page < 0 ? pages + page : pages);
           if (clean < 0) break;
           this.report(
-            cpu, 'D11', `${name} returns, gfn ${hex(slot.baseGfn + clean)} is clean, and ${sptepName(kvm, sptep)} maps it writable`,
+            cpu,
+            'D11',
+            `${name} returns, gfn ${hex(slot.baseGfn + clean)} is clean, and ${sptepName(kvm, sptep)} maps it writable`,
             [sptep * 2, slot.layout.dirtyBitmap + (clean >>> 5)],
           );
           return;
@@ -120,7 +123,9 @@ class ProtectedAtReturn extends StepCheckBase {
       const clean = firstCleanPage(kvm, slot, entry.pfn - slot.config.basePfn, kvm.pages(entry.level));
       if (clean < 0) continue;
       this.report(
-        cpu, 'D11', `${name} returns, gfn ${hex(slot.baseGfn + clean)} is clean, and ${entry.label} can write it without a fault`,
+        cpu,
+        'D11',
+        `${name} returns, gfn ${hex(slot.baseGfn + clean)} is clean, and ${entry.label} can write it without a fault`,
         [entry.word, slot.layout.dirtyBitmap + (clean >>> 5)],
       );
       return;

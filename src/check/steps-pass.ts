@@ -87,7 +87,9 @@ class SplitPasses extends StepCheckBase {
       const above = findHugeLeaf(kvm, this.cursor, slot, level, gfn, gfn + 1);
       if (above === 0) continue;
       this.report(
-        cpu, 'D22', `the level-${pass.level} page at gfn ${hex(gfn)} is split while ${sptepName(kvm, above)} still maps it at level ${level}`,
+        cpu,
+        'D22',
+        `the level-${pass.level} page at gfn ${hex(gfn)} is split while ${sptepName(kvm, above)} still maps it at level ${level}`,
         [sptep * 2, above * 2],
       );
       return;
@@ -112,11 +114,16 @@ class SplitPasses extends StepCheckBase {
       pass.splits++;
       pass.sinceCheck++;
       if (pass.sinceCheck > 1) {
-        this.report(cpu, 'D14', `${pass.sinceCheck} splits without a look at the lock, the last at gfn ${hex(gfn)}`);
+        this.report(
+          cpu,
+          'D14',
+          `${pass.sinceCheck} splits without a look at the lock, the last at gfn ${hex(gfn)}`,
+        );
       }
     } else if (errno !== EAGAIN) pass.gaveUp = true;
     const expected = pass.leaves - (errno === 0 ? 1 : 0);
-    if (pass.level !== 0 && (errno === 0 || errno === ENOSPC || !pass.released)) this.checkLeaves(cpu, pass, expected, errno, level);
+    if (pass.level !== 0 && (errno === 0 || errno === ENOSPC || !pass.released))
+      this.checkLeaves(cpu, pass, expected, errno, level);
     pass.level = 0;
   }
 
@@ -129,7 +136,8 @@ class SplitPasses extends StepCheckBase {
     pass.sinceCheck = 0;
     if (pass.level === 0) return;
     // Just after the release nobody else has run; on worker threads somebody may have.
-    if (!pass.released && this.kvm.arena.tracked) this.checkLeaves(cpu, pass, pass.leaves, EAGAIN, pass.level);
+    if (!pass.released && this.kvm.arena.tracked)
+      this.checkLeaves(cpu, pass, pass.leaves, EAGAIN, pass.level);
     pass.released = true;
   }
 
@@ -150,7 +158,9 @@ class SplitPasses extends StepCheckBase {
     if (now === expected) return;
     const name = ERRNO_NAMES[errno] ?? String(errno);
     this.report(
-      cpu, 'D23', `an attempt that ended with ${name} took the level-${level} leaves from ${pass.leaves} to ${now}`,
+      cpu,
+      'D23',
+      `an attempt that ended with ${name} took the level-${level} leaves from ${pass.leaves} to ${now}`,
       [this.kvm.base + KVM.pages + pass.level - 1],
     );
   }
@@ -161,7 +171,8 @@ class SplitPasses extends StepCheckBase {
     const expected = profile === 'P1' ? pass.splitsOverTables : pass.splits;
     if (pass.flushesOfSplits !== expected) {
       this.report(
-        cpu, 'D24',
+        cpu,
+        'D24',
         `a pass of ${pass.splits} splits, ${pass.splitsOverTables} over tables, flushed ${pass.flushesOfSplits} times for them; ` +
           `profile ${profile} flushes ${expected} times`,
       );
@@ -178,7 +189,9 @@ class SplitPasses extends StepCheckBase {
       const left = findHugeLeaf(kvm, this.cursor, slot, level, start, end);
       if (left === 0) continue;
       this.report(
-        cpu, 'Q43', `the pass over gfns ${hex(start)} to ${hex(end)} gave up nowhere, but ${sptepName(kvm, left)} still maps a level-${level} page`,
+        cpu,
+        'Q43',
+        `the pass over gfns ${hex(start)} to ${hex(end)} gave up nowhere, but ${sptepName(kvm, left)} still maps a level-${level} page`,
         [left * 2],
       );
       return;

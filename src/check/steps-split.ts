@@ -6,7 +6,14 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { C } from '../cpu/counters.ts';
 import {
-  ACC_EXEC, ACC_TRACK_SHIFT_HI, isLarge, isShadowPresent, SPTE_AD_DISABLED_HI, SPTE_AD_MASK_HI, SPTE_PS, sptePfn,
+  ACC_EXEC,
+  ACC_TRACK_SHIFT_HI,
+  isLarge,
+  isShadowPresent,
+  SPTE_AD_DISABLED_HI,
+  SPTE_AD_MASK_HI,
+  SPTE_PS,
+  sptePfn,
 } from '../mmu/format.ts';
 import { hardwarePerm } from '../mmu/hardware.ts';
 import type { Kvm } from '../mmu/kvm.ts';
@@ -68,7 +75,8 @@ class SplitContents extends StepCheckBase {
     split.gfn = pageGetGfn(kvm, sptepToSp(kvm, hugeSptep), spteIndex(kvm, hugeSptep));
     split.flushed = false;
     const word = sptepOf(kvm, sp, 0) * 2;
-    for (let i = 0; i < kvm.entries; i++) split.entries[i] = isShadowPresent(kvm.w[word + i * 2]!) ? PRESENT : ABSENT;
+    for (let i = 0; i < kvm.entries; i++)
+      split.entries[i] = isShadowPresent(kvm.w[word + i * 2]!) ? PRESENT : ABSENT;
   }
 
   override flush(cpu: Cpu, reason: FlushReason, gfn: number, pages: number): void {
@@ -86,15 +94,22 @@ class SplitContents extends StepCheckBase {
     const role = spRole(kvm, sp);
     const level = roleLevel(role);
     const linkedLo = kvm.w[hugeSptep * 2]!;
-    if (isLarge(linkedLo) || spteTable(kvm, linkedLo, kvm.w[hugeSptep * 2 + 1]!) << kvm.tableBits !== sptepOf(kvm, sp, 0) - kvm.tablesQ) {
-      this.report(cpu, 'D22', `${sptepName(kvm, hugeSptep)} does not point to the child it was split into`, [hugeSptep * 2]);
+    if (
+      isLarge(linkedLo) ||
+      spteTable(kvm, linkedLo, kvm.w[hugeSptep * 2 + 1]!) << kvm.tableBits !==
+        sptepOf(kvm, sp, 0) - kvm.tablesQ
+    ) {
+      this.report(cpu, 'D22', `${sptepName(kvm, hugeSptep)} does not point to the child it was split into`, [
+        hugeSptep * 2,
+      ]);
     }
     const mayExec = level === 1 && (roleAccess(role) & ACC_EXEC) !== 0 && kvm.config.nxHugePages;
     this.expect(lo, hi, level, mayExec);
     if (spGfn(kvm, sp) !== split.gfn) {
-      this.report(
-        cpu, 'D16', `the child of gfn ${hex(split.gfn)} maps gfn ${hex(spGfn(kvm, sp))} on`, [hugeSptep * 2, kvm.header(sp)],
-      );
+      this.report(cpu, 'D16', `the child of gfn ${hex(split.gfn)} maps gfn ${hex(spGfn(kvm, sp))} on`, [
+        hugeSptep * 2,
+        kvm.header(sp),
+      ]);
     }
     const hugePerm = hardwarePerm(kvm, lo, hi) | (mayExec ? TLB_X : 0);
     const hugePfn = sptePfn(lo, hi);
@@ -117,16 +132,23 @@ class SplitContents extends StepCheckBase {
         if (below > 0 && firstHole === 0) firstHole = sptep;
       } else if (sptePfn(childLo, childHi) !== hugePfn + i * step) {
         this.report(
-          cpu, 'Q35',
+          cpu,
+          'Q35',
           `${sptepName(kvm, sptep)} maps frame ${hex(sptePfn(childLo, childHi))} where the huge page mapped ${hex(hugePfn + i * step)}`,
           [sptep * 2],
         );
       }
-      if (present && split.entries[i] === ABSENT) this.checkFilled(cpu, sptep, i * step, childLo, childHi, hugePerm);
+      if (present && split.entries[i] === ABSENT)
+        this.checkFilled(cpu, sptep, i * step, childLo, childHi, hugePerm);
     }
     split.hugeSptep = 0;
     if (unexplained !== 0) {
-      this.report(cpu, 'Q35', `after a split ${sptepName(kvm, unexplained)} maps nothing, and it was not recycled`, [unexplained * 2]);
+      this.report(
+        cpu,
+        'Q35',
+        `after a split ${sptepName(kvm, unexplained)} maps nothing, and it was not recycled`,
+        [unexplained * 2],
+      );
     }
     if (holes === 0) return;
     cpu.count(C.holesLeft, holes);
@@ -137,7 +159,8 @@ class SplitContents extends StepCheckBase {
     const split = this.splits.of(cpu);
     if (split.owed === 0) return;
     this.report(
-      cpu, 'Q35',
+      cpu,
+      'Q35',
       `a split left holes from ${sptepName(this.kvm, split.owed)} on and no flush came after the huge SPTE was dropped`,
       [split.owed * 2],
     );
@@ -150,7 +173,8 @@ class SplitContents extends StepCheckBase {
     this.wantLo = level === 1 ? hugeLo & ~SPTE_PS : hugeLo;
     this.wantHi = hugeHi;
     if (!mayExec) return;
-    const tracked = f.name === 'ept' && (hugeLo & 7) === 0 && (hugeHi & SPTE_AD_MASK_HI) === SPTE_AD_DISABLED_HI;
+    const tracked =
+      f.name === 'ept' && (hugeLo & 7) === 0 && (hugeHi & SPTE_AD_MASK_HI) === SPTE_AD_DISABLED_HI;
     if (tracked) this.wantHi |= f.execLo << ACC_TRACK_SHIFT_HI;
     else {
       this.wantLo |= f.execLo;
@@ -159,20 +183,34 @@ class SplitContents extends StepCheckBase {
   }
 
   /** Q34 and D16 of an entry that the split wrote. Hardware may have set A and D since, in a child that was shared. */
-  private checkFilled(cpu: Cpu, sptep: number, offset: number, lo: number, hi: number, hugePerm: number): void {
+  private checkFilled(
+    cpu: Cpu,
+    sptep: number,
+    offset: number,
+    lo: number,
+    hi: number,
+    hugePerm: number,
+  ): void {
     const { kvm } = this;
     const f = kvm.format;
     const ad = f.accessedLo | f.dirtyLo;
     const wantLo = this.wantLo + (offset << 12);
     if (((lo ^ wantLo) & ~ad) !== 0 || (wantLo & ~lo & ad) !== 0 || hi !== this.wantHi) {
       this.report(
-        cpu, 'Q34', `${sptepName(kvm, sptep)} is ${spteText(lo, hi)} where the huge page makes it ${spteText(wantLo, this.wantHi)}`,
+        cpu,
+        'Q34',
+        `${sptepName(kvm, sptep)} is ${spteText(lo, hi)} where the huge page makes it ${spteText(wantLo, this.wantHi)}`,
         [sptep * 2],
       );
     }
     const added = hardwarePerm(kvm, lo, hi) & ~hugePerm;
     if (added !== 0) {
-      this.report(cpu, 'D16', `${sptepName(kvm, sptep)} permits ${permText(added)}, which the huge page did not`, [sptep * 2]);
+      this.report(
+        cpu,
+        'D16',
+        `${sptepName(kvm, sptep)} permits ${permText(added)}, which the huge page did not`,
+        [sptep * 2],
+      );
     }
   }
 
@@ -187,7 +225,9 @@ class SplitContents extends StepCheckBase {
       const leafLo = kvm.w[(first + i) * 2]!;
       if (!isShadowPresent(leafLo)) holes++;
       else if (sptePfn(leafLo, kvm.w[(first + i) * 2 + 1]!) !== pfn + i) {
-        this.report(cpu, 'Q35', `${sptepName(kvm, first + i)} maps another frame than the huge page did`, [(first + i) * 2]);
+        this.report(cpu, 'Q35', `${sptepName(kvm, first + i)} maps another frame than the huge page did`, [
+          (first + i) * 2,
+        ]);
         return holes;
       }
     }

@@ -6,8 +6,17 @@
  * entry that fails the comparison is taken apart to name the culprit.
  */
 import {
-  ACC_TRACK_SAVED_LO, ACC_TRACK_SHIFT_HI, isExecutable, isLarge, isMmuWritable, isReadable, isShadowPresent, isWritable,
-  SPTE_AD_DISABLED_HI, SPTE_AD_MASK_HI, sptePfn,
+  ACC_TRACK_SAVED_LO,
+  ACC_TRACK_SHIFT_HI,
+  isExecutable,
+  isLarge,
+  isMmuWritable,
+  isReadable,
+  isShadowPresent,
+  isWritable,
+  SPTE_AD_DISABLED_HI,
+  SPTE_AD_MASK_HI,
+  sptePfn,
 } from '../mmu/format.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { roleLevel } from '../mmu/role.ts';
@@ -171,7 +180,12 @@ function checkEntry(sums: Summaries, entry: TlbCursor, broken: ReportBroken): vo
 
 /** Finds the first entry below `table` that the TLB entry contradicts. Returns true once it was reported. */
 function takeApart(
-  sums: Summaries, entry: TlbCursor, table: number, level: number, pfn: number, broken: ReportBroken,
+  sums: Summaries,
+  entry: TlbCursor,
+  table: number,
+  level: number,
+  pfn: number,
+  broken: ReportBroken,
 ): boolean {
   const { kvm } = sums;
   const first = kvm.tablesQ + (table << kvm.tableBits);
@@ -191,20 +205,31 @@ function takeApart(
 
 /** Compares one leaf, or the lack of one, with the TLB entry. `level` is the entry's own or, in a table below it, lower. */
 function reportLeaf(
-  sums: Summaries, entry: TlbCursor, sptep: number, lo: number, hi: number, pfn: number, level: number,
+  sums: Summaries,
+  entry: TlbCursor,
+  sptep: number,
+  lo: number,
+  hi: number,
+  pfn: number,
+  level: number,
   broken: ReportBroken,
 ): boolean {
   const { kvm } = sums;
   const words = [entry.word, sptep * 2];
   if (!isShadowPresent(lo)) {
     const id = level < entry.level ? 'Q50' : 'Q49';
-    broken(id, `${entry.label} covers ${sptepName(kvm, sptep)}, which maps nothing, and no flush is pending`, words);
+    broken(
+      id,
+      `${entry.label} covers ${sptepName(kvm, sptep)}, which maps nothing, and no flush is pending`,
+      words,
+    );
     return true;
   }
   const found = sptePfn(lo, hi);
   if (found !== pfn) {
     broken(
-      'Q49', `${entry.label} names frame ${hex(pfn)} where ${sptepName(kvm, sptep)} maps ${hex(found)}, and no flush is pending`,
+      'Q49',
+      `${entry.label} names frame ${hex(pfn)} where ${sptepName(kvm, sptep)} maps ${hex(found)}, and no flush is pending`,
       words,
     );
     return true;
@@ -212,7 +237,9 @@ function reportLeaf(
   const allowed = sums.leafPerm(lo, hi);
   if ((entry.perm & RWX & ~allowed) === 0) return false;
   broken(
-    'Q49', `${entry.label} grants more than ${sptepName(kvm, sptep)} (${permText(allowed)}), and no flush is pending`, words,
+    'Q49',
+    `${entry.label} grants more than ${sptepName(kvm, sptep)} (${permText(allowed)}), and no flush is pending`,
+    words,
   );
   return true;
 }

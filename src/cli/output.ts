@@ -4,7 +4,7 @@ import { toJson } from '../report/json.ts';
 import type { Outcome } from '../report/schema.ts';
 import { decideColor } from '../report/color.ts';
 import { ProgressWriter } from '../report/progress.ts';
-import { renderReport } from '../report/terminal.ts';
+import { renderReport, verdictLine } from '../report/terminal.ts';
 import { UsageError } from './usage.ts';
 
 const PIPE_WIDTH = 100;
@@ -34,6 +34,7 @@ export class Output {
     if (this.json === '-') process.stdout.write(toJson(outcome));
     else {
       if (this.json !== undefined) writeFileSync(this.json, toJson(outcome));
+      if (this.quiet && outcome.verdict !== 'clean') process.stderr.write(`splitstorm: ${verdictLine(outcome)}\n`);
       if (!this.quiet) process.stdout.write(renderReport(outcome, { width: this.width, color: this.color }));
     }
   }

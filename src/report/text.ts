@@ -4,7 +4,7 @@ import type { TimeUnit } from '../measure/lock-stats.ts';
 /** Replaces control characters: what a scenario or an error says must not steer the terminal. */
 export function clean(text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what it is about
-  return text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ');
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }
 
 /** `1,234,567`. */

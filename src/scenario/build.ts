@@ -3,7 +3,7 @@ import type { ActorSpec, Workload, WorkloadRange } from '../actors/context.ts';
 import { ArenaError } from '../arena/errors.ts';
 import { computeLayout, describeParts, formatBytes, type ArenaDims, type Layout } from '../arena/layout.ts';
 import { countGuestTables } from '../mmu/boot.ts';
-import { CACHE_OBJECTS, defaultMmuPages, type KvmConfig, type L1Root, type PreemptModel } from '../mmu/config.ts';
+import { CACHE_OBJECTS, defaultMmuPages, KVM_MIN_FREE_MMU_PAGES, type KvmConfig, type L1Root, type PreemptModel } from '../mmu/config.ts';
 import { splitDescCapacity } from '../mmu/memory-cache.ts';
 import type { MachineSpec, MappingSpec, PopulateSpec, RootSpec, Scenario, Units } from './define.ts';
 import {
@@ -106,6 +106,7 @@ export function buildMachine(
     tlbBits: p.tlbBits,
   };
   checkRanges(scenario, config);
+  checkMmuPages(config);
   checkShards(p.splitters, units, backing);
   const actors = makeActors(spec, p, config);
   return {
@@ -162,6 +163,14 @@ function checkRanges(scenario: Scenario, config: KvmConfig): void {
       }
     });
   });
+}
+
+/** Below this the first fault cannot even map one page (kernel-facts 2.2). */
+function checkMmuPages(config: KvmConfig): void {
+  const least = config.roots.length * config.rootLevel + KVM_MIN_FREE_MMU_PAGES;
+  if (config.nrMmuPages !== 0 && config.nrMmuPages < least) {
+    throw new ParameterError('mmuPages', config.nrMmuPages, `0, or at least ${least} for ${config.roots.length} roots of ${config.rootLevel} levels`);
+  }
 }
 
 /** Shards are cut at boundaries of the largest huge page; there must be one for each. */

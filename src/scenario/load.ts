@@ -32,8 +32,11 @@ export async function importDefault(path: string, what: string): Promise<unknown
   } catch (error) {
     throw new ScenarioError(`${what}: ${path} cannot be loaded: ${firstLines(error)}`);
   }
-  if (module.default === undefined) throw new ScenarioError(`${what}: ${path} has no default export`);
-  return module.default;
+  // Outside a package of type "module" tsx compiles to CommonJS, and the exports arrive as one default object.
+  const wrapped = module.default as { readonly default?: unknown } | undefined;
+  const exported = typeof wrapped === 'object' && wrapped !== null && 'default' in wrapped ? wrapped.default : wrapped;
+  if (exported === undefined) throw new ScenarioError(`${what}: ${path} has no default export`);
+  return exported;
 }
 
 function firstLines(error: unknown): string {

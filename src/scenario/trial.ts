@@ -5,7 +5,7 @@
 import { extname } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
 import type { Purpose } from './build.ts';
 import { ScenarioError } from './validate.ts';
 
@@ -39,20 +39,19 @@ export function workerUrl(name: string): string {
  * @throws ScenarioError if that fails or takes longer than `limitMs`
  */
 export async function tryFile(request: TrialRequest, limitMs: number): Promise<void> {
-  const worker = new Worker(new URL(workerUrl('trial')), { workerData: request, execArgv: sourceExecArgv() });
-  let timer: NodeJS.Timeout | undefined;
+  const pool = new Piscina({ filename: workerUrl('trial'), minThreads: 1, maxThreads: 1, execArgv: sourceExecArgv() });
   try {
-    const reply = await new Promise<TrialReply>((resolve) => {
-      timer = setTimeout(() => {
-        resolve({ error: `${request.path} did not finish loading and building within ${limitMs / 1000} s` });
-      }, limitMs);
-      worker.once('message', resolve);
-      worker.once('error', (error) => resolve({ error: `${request.path}: ${error instanceof Error ? error.message : String(error)}` }));
-      worker.once('exit', (code) => resolve({ error: `${request.path} ended its thread with code ${code}` }));
-    });
+    const reply = (await pool.run(request, { signal: AbortSignal.timeout(limitMs) })) as TrialReply;
     if (reply.error !== undefined) throw new ScenarioError(reply.error);
+  } catch (error) {
+    if (error instanceof ScenarioError) throw error;
+    const late = error instanceof Error && error.name === 'AbortError';
+    throw new ScenarioError(
+      late
+        ? `${request.path} did not finish loading and building within ${limitMs / 1000} s`
+        : `${request.path}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   } finally {
-    clearTimeout(timer);
-    await worker.terminate();
+    await pool.destroy();
   }
 }

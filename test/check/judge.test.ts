@@ -43,13 +43,19 @@ describe('fanOut', () => {
 describe('the judge', () => {
   const { kvm, cpus } = runtimeOf(nestedMigration, { stateChecks: [], stepChecks: [] });
   const counting = (when: StateCheck['when']): StateCheck & { runs: number } => ({
-    ids: ['Q1'], when, runs: 0,
+    ids: ['Q1'],
+    when,
+    runs: 0,
     run() {
       this.runs++;
     },
   });
 
-  it.each([[1, 8], [0.25, 2], [0, 0]])('with a rate of %f checks %i of eight releases, and all at the end', (releaseRate, runs) => {
+  it.each([
+    [1, 8],
+    [0.25, 2],
+    [0, 0],
+  ])('with a rate of %f checks %i of eight releases, and all at the end', (releaseRate, runs) => {
     const release = counting('release');
     const end = counting('end');
     const judge = makeJudge({ stateChecks: [release, end], stepChecks: [], releaseRate, endRate: 0.5 });

@@ -18,12 +18,25 @@ import { defineScenario, type MachineSpec, type Scenario, type Units } from '../
 
 export const STATE_CHECKS: readonly StateCheck[] = [dirtyLogCheck, tlbCheck, shadowedCheck];
 export const STEP_CHECKS: readonly StepCheckFamily[] = [
-  splitContents, splitPasses, shadowedAtRelease, protectedAtReturn, sleepingAllocation, guestEntry,
+  splitContents,
+  splitPasses,
+  shadowedAtRelease,
+  protectedAtReturn,
+  sleepingAllocation,
+  guestEntry,
 ];
 
-export const scenarioOf = (name: string, machine: (units: Units) => MachineSpec, explore: Scenario['explore'] = {}): Scenario =>
+export const scenarioOf = (
+  name: string,
+  machine: (units: Units) => MachineSpec,
+  explore: Scenario['explore'] = {},
+): Scenario =>
   defineScenario({
-    name, summary: name, about: name, facts: [], explore: { memory: '64K', backing: '2m', ...explore },
+    name,
+    summary: name,
+    about: name,
+    facts: [],
+    explore: { memory: '64K', backing: '2m', ...explore },
     machine: (_p, units) => machine(units),
   });
 
@@ -34,7 +47,11 @@ export const aliased = (aliases: number, perm: 'rwx' | 'rx' = 'rwx'): Scenario =
       {
         name: 'L2',
         mappings: Array.from({ length: aliases }, (_, alias) => ({
-          l2Gfn: alias * pages, l1Gfn: base, level: 2 as const, count: pages / huge2, perm,
+          l2Gfn: alias * pages,
+          l1Gfn: base,
+          level: 2 as const,
+          count: pages / huge2,
+          perm,
         })),
       },
     ],
@@ -83,9 +100,12 @@ export interface RunOptions {
 export function runtimeOf(scenario: Scenario, options: RunOptions = {}): ControlledRuntime {
   const machine = buildMachine(scenario, 'explore', options.parameters ?? {});
   return new ControlledRuntime({
-    machine, layout: layoutThatFits(machine, 2 ** 30), engine: { ...P1_ENGINE, ...options.engine },
+    machine,
+    layout: layoutThatFits(machine, 2 ** 30),
+    engine: { ...P1_ENGINE, ...options.engine },
     judge: makeJudge({
-      stateChecks: options.stateChecks ?? STATE_CHECKS, stepChecks: options.stepChecks ?? STEP_CHECKS,
+      stateChecks: options.stateChecks ?? STATE_CHECKS,
+      stepChecks: options.stepChecks ?? STEP_CHECKS,
     }),
   });
 }

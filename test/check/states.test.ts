@@ -32,7 +32,11 @@ const booted = (): Kvm => runtimeOf(nestedMigration).kvm;
 const ids = (kvm: Kvm): string[] => [...new Set(checkWorld(kvm, STATE_CHECKS).map(({ id }) => id))].sort();
 
 /** The first sptep of a head of the logged slot that satisfies `test`. */
-function leafOf(kvm: Kvm, level: number, test: (sptep: number, page: number) => boolean = () => true): [number, number] {
+function leafOf(
+  kvm: Kvm,
+  level: number,
+  test: (sptep: number, page: number) => boolean = () => true,
+): [number, number] {
   const slot = kvm.slots[1]!;
   const heads = slot.rmapWord(slot.baseGfn, level);
   for (let i = 0; i < slot.npages >> ((level - 1) * kvm.tableBits); i++) {
@@ -66,7 +70,8 @@ describe('the dirty log', () => {
   });
 
   it('has huge pages left after ENOSPC, and finds them writable if they are not protected (Q42)', () => {
-    const needsWriteProtect: typeof P1_ENGINE.needsWriteProtect = (_kvm, lo) => isWritable(lo) && !isLarge(lo);
+    const needsWriteProtect: typeof P1_ENGINE.needsWriteProtect = (_kvm, lo) =>
+      isWritable(lo) && !isLarge(lo);
     const options = { parameters: { mmuPages: 10 }, stepChecks: [], stateChecks: [dirtyLogCheck] };
     expect(idsOf(aliased(1), options)).toEqual([]);
     expect(idsOf(aliased(1), { ...options, engine: { needsWriteProtect } })).toContain('Q42');
@@ -76,7 +81,9 @@ describe('the dirty log', () => {
     const kvm = migrated();
     const slot = kvm.slots[1]!;
     const [sptep, page] = leafOf(
-      kvm, 1, (_at, at) => (kvm.w[slot.layout.dirtyBitmap + (at >>> 5)]! & (1 << (at & 31))) === 0,
+      kvm,
+      1,
+      (_at, at) => (kvm.w[slot.layout.dirtyBitmap + (at >>> 5)]! & (1 << (at & 31))) === 0,
     );
     kvm.w[sptep * 2]! |= SPTE_W;
     expect(ids(kvm)).toEqual(['Q44']);
@@ -118,7 +125,8 @@ describe('a TLB entry', () => {
     kvm.w[sptep * 2] = 0;
     kvm.w[sptep * 2 + 1] = 0;
     expect(ids(kvm)).toEqual(['Q49']);
-    for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) kvm.w[kvm.vcpuWord(vcpu) + VCPU.requests] = REQ_TLB_FLUSH;
+    for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++)
+      kvm.w[kvm.vcpuWord(vcpu) + VCPU.requests] = REQ_TLB_FLUSH;
     expect(ids(kvm)).toEqual([]);
   });
 
@@ -167,7 +175,9 @@ describe('a TLB entry', () => {
       updatePageStats(kvm, level, -1);
       return kvm.entries;
     };
-    expect(idsOf(nestedMigration, { engine: { fillSplitChild }, stepChecks: [], stateChecks: [tlbCheck] })).toEqual(['Q50']);
+    expect(
+      idsOf(nestedMigration, { engine: { fillSplitChild }, stepChecks: [], stateChecks: [tlbCheck] }),
+    ).toEqual(['Q50']);
   });
 });
 
@@ -189,7 +199,13 @@ describe('checkWorld', () => {
   it('makes at most five reports of an id', () => {
     const kvm = booted();
     const found = checkWorld(kvm, [
-      { ids: ['Q1'], when: 'end', run: (_kvm, broken) => { for (let i = 0; i < 9; i++) broken('Q1', `${i}`); } },
+      {
+        ids: ['Q1'],
+        when: 'end',
+        run: (_kvm, broken) => {
+          for (let i = 0; i < 9; i++) broken('Q1', `${i}`);
+        },
+      },
     ]);
     expect(found).toHaveLength(5);
     expect(found[0]).toMatchObject({ actor: -1, step: -1 });
@@ -197,7 +213,13 @@ describe('checkWorld', () => {
 
   it('reports a check that a broken state stops', () => {
     const found = checkWorld(booted(), [
-      { ids: ['Q1', 'Q2'], when: 'end', run: () => { throw new RangeError('index 7'); } },
+      {
+        ids: ['Q1', 'Q2'],
+        when: 'end',
+        run: () => {
+          throw new RangeError('index 7');
+        },
+      },
     ]);
     expect(found.map(({ id, text }) => `${id}: ${text}`)).toEqual([
       'Q1: the state is too broken to be checked for Q1, Q2: index 7',
@@ -213,7 +235,9 @@ describe('checkWorld', () => {
     for (let round = 0; round < 200; round++) {
       machine.w.set(good);
       for (let k = 0; k < 400; k++) {
-        machine.w[from + rng.below(machine.layout.words - from)] = rng.chance(0.5) ? rng.next() | 0 : rng.below(4096);
+        machine.w[from + rng.below(machine.layout.words - from)] = rng.chance(0.5)
+          ? rng.next() | 0
+          : rng.below(4096);
       }
       if (checkWorld(machine, STATE_CHECKS).length > 0) noticed++;
     }

@@ -60,7 +60,14 @@ describe('what a split writes', () => {
   });
 
   it('is found to shift frames (Q35)', () => {
-    const makeHugePageSplitSpte: typeof P1_ENGINE.makeHugePageSplitSpte = (kvm, cpu, lo, hi, level, access) => {
+    const makeHugePageSplitSpte: typeof P1_ENGINE.makeHugePageSplitSpte = (
+      kvm,
+      cpu,
+      lo,
+      hi,
+      level,
+      access,
+    ) => {
       P1_ENGINE.makeHugePageSplitSpte(kvm, cpu, lo, hi, level, access);
       cpu.lo += 0x1000;
     };
@@ -68,7 +75,9 @@ describe('what a split writes', () => {
   });
 
   it('is found not to be linked (D22)', () => {
-    expect(idsOf(nestedMigration, { ...contents, engine: { linkSplitChild: () => undefined } })).toContain('D22');
+    expect(idsOf(nestedMigration, { ...contents, engine: { linkSplitChild: () => undefined } })).toContain(
+      'D22',
+    );
   });
 
   it('may have holes below reused tables if a flush follows the drop, and they are counted (Q35, H-G)', () => {
@@ -146,12 +155,16 @@ describe('mmu_lock', () => {
     const engine: Partial<typeof P1_ENGINE> = { *accountShadowed() {} };
     const options = { engine, schedules: 200 };
     expect(idsOf(shadowedTables, { ...only, ...options, stepChecks: [shadowedAtRelease] })).toEqual(['D10']);
-    expect(idsOf(shadowedTables, { ...options, stepChecks: [], stateChecks: [shadowedCheck] })).toEqual(['D10']);
+    expect(idsOf(shadowedTables, { ...options, stepChecks: [], stateChecks: [shadowedCheck] })).toEqual([
+      'D10',
+    ]);
   });
 
   it('is dropped too early when W=0 passes for write-protected (D10, B-04)', () => {
     const engine = skipWrprot.apply(P1_ENGINE);
-    expect(idsOf(shadowedTables, { ...only, engine, schedules: 3000, stepChecks: [shadowedAtRelease] })).toEqual(['D10']);
+    expect(
+      idsOf(shadowedTables, { ...only, engine, schedules: 3000, stepChecks: [shadowedAtRelease] }),
+    ).toEqual(['D10']);
   });
 });
 
@@ -164,10 +177,13 @@ describe('a dirty-log ioctl', () => {
     expect(found[0]!.text).toContain('TLB');
   });
 
-  it.each(['off', 'manual', 'initially-set'])('that protects nothing leaves writable SPTEs over clean pages (D11), manual %s', (manual) => {
-    const engine = { needsWriteProtect: () => false };
-    expect(idsOf(nestedMigration, { ...log, engine, parameters: { manual } })).toEqual(['D11']);
-  });
+  it.each(['off', 'manual', 'initially-set'])(
+    'that protects nothing leaves writable SPTEs over clean pages (D11), manual %s',
+    (manual) => {
+      const engine = { needsWriteProtect: () => false };
+      expect(idsOf(nestedMigration, { ...log, engine, parameters: { manual } })).toEqual(['D11']);
+    },
+  );
 });
 
 describe('the entry into the guest', () => {
