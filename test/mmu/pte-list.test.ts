@@ -67,7 +67,7 @@ function iterate(kvm: Kvm, head: number): number[] {
 
 describe('a pte list', () => {
   it('is the reference list after every addition and removal: order, counts, descriptors, pool', () => {
-    const moves = fc.array(fc.tuple(fc.nat(9), fc.nat(1000)), { minLength: 20, maxLength: 150 });
+    const moves = fc.array(fc.tuple(fc.nat(9), fc.nat(1000)), { minLength: 20, maxLength: 150, size: 'max' });
     let longest = 0;
     holds(
       fc.property(moves, fc.integer({ min: 4, max: 8 }), (all, bias) => {

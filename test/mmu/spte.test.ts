@@ -7,7 +7,7 @@ import {
 import { adEnabled, makeNonleafSpte, makeSpte, markForAccessTrack, pfnHi, pfnLo, spteChildSp, spteTable, type LeafSpec } from '../../src/mmu/spte.ts';
 import { spTable } from '../../src/mmu/shadow-page.ts';
 import { activePages, Bench, identity, machineOf, type Given } from '../support/machines.ts';
-import { hex } from '../support/spte-text.ts';
+import { halves, hex } from '../support/spte-text.ts';
 
 const bench = (given: Given): Bench => new Bench(machineOf(identity(2), { backing: '2m', ...given }));
 const npt = bench({ format: 'npt' });
@@ -120,8 +120,7 @@ describe('reading entries', () => {
     ['0', [false, false, false, false, false, false]],
   ])('knows the NPT permissions of %s', (text, expected) => {
     const f = npt.kvm.format;
-    const value = BigInt(`0x${text}`);
-    const [lo, hi] = [Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))];
+    const [lo, hi] = halves(text);
     expect([
       isShadowPresent(lo), isWritable(lo), isMmuWritable(f, lo, hi), isHostWritable(f, lo, hi), isReadable(f, lo),
       isExecutable(f, lo, hi),
