@@ -27,7 +27,10 @@ console.log(
 );
 
 const folder = mkdtempSync(join(tmpdir(), 'splitstorm-bench-'));
+/** No lines between rows. */
+const chars = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
 const table = new Table({
+  chars,
   head: ['benchmark', 'median (min-max)', 'target', ''],
   style: { head: [], border: [] },
 });

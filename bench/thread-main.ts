@@ -9,17 +9,11 @@ import type { ThreadTask } from './thread.ts';
 /** Runs a number of batches. */
 export type Batch = (batches: number) => Sample;
 
-async function prepare(task: ThreadTask): Promise<Batch> {
-  switch (task.kind) {
-    case 'split':
-      return await splitBatch(task);
-    case 'controlled':
-      return await controlledBatch(task);
-    case 'reset':
-      return await resetBatch(task);
-    case 'lock':
-      return await lockBatch(task);
-  }
+function prepare(task: ThreadTask): Promise<Batch> {
+  if (task.kind === 'split') return splitBatch(task);
+  if (task.kind === 'controlled') return controlledBatch(task);
+  if (task.kind === 'reset') return resetBatch(task);
+  return lockBatch(task);
 }
 
 const port = parentPort!;

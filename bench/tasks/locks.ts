@@ -2,20 +2,15 @@
 import type { Steps } from '../../src/cpu/steps.ts';
 import type { ThreadTask } from '../thread.ts';
 import type { Batch } from '../thread-main.ts';
-
-const importFrom = async <T>(root: string, path: string): Promise<T> =>
-  (await import(new URL(path, root).href)) as T;
+import { importFrom } from '../tree.ts';
 
 const PAIRS_PER_BATCH = 1000;
 
 export async function lockBatch(task: Extract<ThreadTask, { kind: 'lock' }>): Promise<Batch> {
   const { root } = task;
-  const rwlock = await importFrom<typeof import('../../src/locks/qrwlock.ts')>(root, 'locks/qrwlock.ts');
-  const mutex = await importFrom<typeof import('../../src/locks/mutex.ts')>(root, 'locks/mutex.ts');
-  const { AtomicCpu } = await importFrom<typeof import('../../src/cpu/atomic-cpu.ts')>(
-    root,
-    'cpu/atomic-cpu.ts',
-  );
+  const rwlock = await importFrom(root, 'locks/qrwlock.ts');
+  const mutex = await importFrom(root, 'locks/mutex.ts');
+  const { AtomicCpu } = await importFrom(root, 'cpu/atomic-cpu.ts');
   const w = new Int32Array(new SharedArrayBuffer(256));
   const arena = { w, q: new BigInt64Array(w.buffer) } as unknown as ConstructorParameters<
     typeof AtomicCpu

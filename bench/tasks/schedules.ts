@@ -1,27 +1,16 @@
 /** Schedules of the controlled runtime, without checks, and the share that the reset between them has. */
 import type { ThreadTask } from '../thread.ts';
 import type { Batch } from '../thread-main.ts';
-
-const importFrom = async <T>(root: string, path: string): Promise<T> =>
-  (await import(new URL(path, root).href)) as T;
+import { importFrom } from '../tree.ts';
 
 const MASTER = 0x5eed;
 
 async function open(task: Extract<ThreadTask, { kind: 'controlled' | 'reset' }>) {
   const { root, machine, layout } = task;
-  const { ControlledRuntime } = await importFrom<typeof import('../../src/runtime/controlled.ts')>(
-    root,
-    'runtime/controlled.ts',
-  );
-  const { RandomWalk } = await importFrom<typeof import('../../src/explore/strategies/random-walk.ts')>(
-    root,
-    'explore/strategies/random-walk.ts',
-  );
-  const { P1_ENGINE } = await importFrom<typeof import('../../src/mmu/default-engine.ts')>(
-    root,
-    'mmu/default-engine.ts',
-  );
-  const { Observer } = await importFrom<typeof import('../../src/mmu/observer.ts')>(root, 'mmu/observer.ts');
+  const { ControlledRuntime } = await importFrom(root, 'runtime/controlled.ts');
+  const { RandomWalk } = await importFrom(root, 'explore/strategies/random-walk.ts');
+  const { P1_ENGINE } = await importFrom(root, 'mmu/default-engine.ts');
+  const { Observer } = await importFrom(root, 'mmu/observer.ts');
   const runtime = new ControlledRuntime({
     machine,
     layout,

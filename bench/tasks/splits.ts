@@ -9,11 +9,9 @@ import type { Cpu } from '../../src/cpu/cpu.ts';
 import type { Kvm } from '../../src/mmu/kvm.ts';
 import type { ThreadTask } from '../thread.ts';
 import type { Batch } from '../thread-main.ts';
+import { importFrom } from '../tree.ts';
 
 type SplitTask = Extract<ThreadTask, { kind: 'split' }>;
-
-const importFrom = async <T>(root: string, path: string): Promise<T> =>
-  (await import(new URL(path, root).href)) as T;
 
 /** Runs an actor of either tree to its end: those of the transformed tree have done so when they return. */
 function finish(result: unknown, stripped: boolean): void {
@@ -23,26 +21,14 @@ function finish(result: unknown, stripped: boolean): void {
 
 export async function splitBatch(task: SplitTask): Promise<Batch> {
   const { root, stripped } = task;
-  const { Arena } = await importFrom<typeof import('../../src/arena/arena.ts')>(root, 'arena/arena.ts');
-  const { Kvm } = await importFrom<typeof import('../../src/mmu/kvm.ts')>(root, 'mmu/kvm.ts');
-  const { P1_ENGINE } = await importFrom<typeof import('../../src/mmu/default-engine.ts')>(
-    root,
-    'mmu/default-engine.ts',
-  );
-  const { SplitPass } = await importFrom<typeof import('../../src/mmu/shadow/split-pass.ts')>(
-    root,
-    'mmu/shadow/split-pass.ts',
-  );
-  const { splitCaches } = await importFrom<typeof import('../../src/mmu/memory-cache.ts')>(
-    root,
-    'mmu/memory-cache.ts',
-  );
-  const split = await importFrom<typeof import('../../src/mmu/shadow/split.ts')>(root, 'mmu/shadow/split.ts');
-  const steps = await importFrom<typeof import('../../src/mmu/shadow/split-steps.ts')>(
-    root,
-    'mmu/shadow/split-steps.ts',
-  );
-  const counters = await importFrom<typeof import('../../src/cpu/counters.ts')>(root, 'cpu/counters.ts');
+  const { Arena } = await importFrom(root, 'arena/arena.ts');
+  const { Kvm } = await importFrom(root, 'mmu/kvm.ts');
+  const { P1_ENGINE } = await importFrom(root, 'mmu/default-engine.ts');
+  const { SplitPass } = await importFrom(root, 'mmu/shadow/split-pass.ts');
+  const { splitCaches } = await importFrom(root, 'mmu/memory-cache.ts');
+  const split = await importFrom(root, 'mmu/shadow/split.ts');
+  const steps = await importFrom(root, 'mmu/shadow/split-steps.ts');
+  const counters = await importFrom(root, 'cpu/counters.ts');
 
   const arena = openArena(task, Arena);
   const kvm = new Kvm(task.machine.config, arena, P1_ENGINE);
@@ -93,16 +79,10 @@ async function openCpu(task: SplitTask, arena: Arena): Promise<Cpu> {
   const { root, layout } = task;
   const identity = { actor: 0, name: 'splitter', cls: 'splitter' as const };
   if (task.cpu === 'plain') {
-    const { PlainCpu, RunLog } = await importFrom<typeof import('../../src/cpu/plain-cpu.ts')>(
-      root,
-      'cpu/plain-cpu.ts',
-    );
+    const { PlainCpu, RunLog } = await importFrom(root, 'cpu/plain-cpu.ts');
     return new PlainCpu(arena, new RunLog(), identity, false);
   }
-  const { AtomicCpu } = await importFrom<typeof import('../../src/cpu/atomic-cpu.ts')>(
-    root,
-    'cpu/atomic-cpu.ts',
-  );
+  const { AtomicCpu } = await importFrom(root, 'cpu/atomic-cpu.ts');
   return new AtomicCpu(arena, {
     ...identity,
     control: layout.control,

@@ -66,7 +66,8 @@ export function* l2Vcpu(context: ActorContext, vcpuIndex: number, workload: Work
         cpu.count(next.access === ACCESS_EXEC ? C.guestFetches : C.guestReads);
       }
       next.done = true;
-      kvm.observer.progress(cpu);
+      // A guest that runs until the migration is over cannot keep a stuck migration alive.
+      if (workload.ops > 0) kvm.observer.progress(cpu);
       if (stay === 1) break;
       if (workload.ops > 0 && opsLeft === 0) break;
       opsLeft--;

@@ -60,9 +60,12 @@ export async function runCommand(
       const result = await stress({
         ...chosen, repetitions, durationMs, stopEveryMs, hangMs, signal: interrupt.signal,
         onProgress: ({ elapsedMs, repetition, hugePagesLeft, violations }) => {
+          const byWork = repetitions === 0 ? 0 : repetition / repetitions;
+          const byTime = Math.min(1, elapsedMs / durationMs);
+          const left = byWork > 0 ? (elapsedMs / byWork) * (1 - byWork) : durationMs - elapsedMs;
           output.progress.update({
-            label: `run ${chosen.scenario.name}`, elapsedMs, fraction: Math.min(1, elapsedMs / durationMs),
-            remainingMs: Math.max(0, durationMs - elapsedMs), violations,
+            label: `run ${chosen.scenario.name}`, elapsedMs, fraction: Math.max(byWork, byTime),
+            remainingMs: repetitions > 0 && byWork === 0 ? null : Math.max(0, Math.min(left, durationMs - elapsedMs)), violations,
             figures: [['repetition', repetition + 1], ['huge pages left', hugePagesLeft]],
           });
         },

@@ -14,6 +14,7 @@ import type { Engine } from './engine.ts';
 import { FORMATS, type SpteFormat } from './format.ts';
 import { MemSlot } from './memslot.ts';
 import { Observer } from './observer.ts';
+import { makeFillEmpty, type FillEmpty } from './shadow/fill.ts';
 
 /** Offsets in the VM-wide words. */
 export const KVM = {
@@ -89,6 +90,8 @@ export class Kvm {
   readonly tablePfnBase: number;
   /** True if a lock holder looks at contention (kernel-facts 10.2). */
   readonly needbreakVisible: boolean;
+  /** The loop that fills a new table. */
+  readonly fillEmpty: FillEmpty;
   observer: Observer = new Observer();
 
   constructor(config: KvmConfig, arena: Arena, engine: Engine) {
@@ -119,6 +122,7 @@ export class Kvm {
     this.descPool = new Pool(arena, POOL_DESCS);
     this.shadowInfoPool = new Pool(arena, POOL_SHADOW_INFO);
     this.tablePfnBase = layout.dims.pfns;
+    this.fillEmpty = makeFillEmpty(arena.w);
     this.needbreakVisible = config.preempt === 'full';
   }
 

@@ -69,6 +69,20 @@ export class WorldControl {
     }
   }
 
+  /** True once every thread has begun with its actor. */
+  allStarted(failed: ReadonlySet<number>): boolean {
+    for (let actor = 0; actor < this.actors; actor++) {
+      if (!failed.has(actor) && this.state(actor) === ACTOR_IDLE) return false;
+    }
+    return true;
+  }
+
+  /** True if the actor waits for a word. */
+  blocked(actor: number): boolean {
+    const state = this.state(actor);
+    return state === ACTOR_WAITING || state === ACTOR_WAITING_LOCKED;
+  }
+
   /** What an actor is doing, in words. */
   describe(actor: number, name: string): string {
     const state = this.state(actor);

@@ -178,28 +178,29 @@ export class ControlledRuntime {
     };
   }
 
-  /** Names who waits for what, and who holds it. */
-  private reportDeadlock(actors: readonly (Steps<void> | undefined)[]): void {
-    const waiting = this.cpus.filter((_, i) => actors[i] !== undefined);
-    const lines = waiting.map((cpu) => `${cpu.name} waits on ${describeWord(this.kvm, cpu.pendingWord)}${this.holderOf(cpu.pendingWord)}`);
-    this.report(waiting[0], {
-      id: 'deadlock', text: `nobody can go on: ${lines.join('; ')}`, words: waiting.map((cpu) => cpu.pendingWord),
+  /** What each live actor is at, and who holds mmu_lock. */
+  private describeActors(actors: readonly (Steps<void> | undefined)[]): string {
+    const { kvm } = this;
+    const live = this.cpus.filter((_, i) => actors[i] !== undefined);
+    const lines = live.map((cpu) => {
+      const blocked = cpu.pendingOp === Op.Wait && kvm.w[cpu.pendingWord] === cpu.pendingExpected;
+      return `${cpu.name} ${blocked ? `waits on ${describeWord(kvm, cpu.pendingWord)}` : 'can run'}`;
     });
+    const owner = kvm.w[kvm.mmuLock.owner]!;
+    const held = owner === 0 ? 'nobody holds mmu_lock' : `mmu_lock is held by ${this.cpus[owner - 1]?.name ?? `actor ${owner - 1}`}`;
+    return `${lines.join('; ')}; ${held}`;
   }
 
-  private holderOf(word: number): string {
-    const { mmuLock } = this.kvm;
-    if (word !== mmuLock.cnts && word !== mmuLock.waitLock) return '';
-    const owner = this.kvm.w[mmuLock.owner]!;
-    return owner === 0 ? '' : `, held by ${this.cpus[owner - 1]?.name ?? `actor ${owner - 1}`}`;
+  private reportDeadlock(actors: readonly (Steps<void> | undefined)[]): void {
+    const waiting = this.cpus.filter((_, i) => actors[i] !== undefined);
+    this.report(waiting[0], {
+      id: 'deadlock', text: `nobody can go on: ${this.describeActors(actors)}`, words: waiting.map((cpu) => cpu.pendingWord),
+    });
   }
 
   private reportLivelock(actors: readonly (Steps<void> | undefined)[]): void {
-    const live = this.cpus.filter((_, i) => actors[i] !== undefined).map((cpu) => cpu.name);
     const limit = this.options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS;
-    this.report(undefined, {
-      id: 'livelock', text: `${limit} steps without progress while ${live.join(', ')} could run`, words: [],
-    });
+    this.report(undefined, { id: 'livelock', text: `${limit} steps without progress: ${this.describeActors(actors)}`, words: [] });
   }
 
   /** Chunks of memory that the last schedule touched. */

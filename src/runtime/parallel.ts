@@ -6,7 +6,7 @@ import { Piscina } from 'piscina';
 import { actorIdentity } from '../actors/context.ts';
 import { Arena } from '../arena/arena.ts';
 import type { Layout } from '../arena/layout.ts';
-import { COUNTER_ROW } from '../cpu/counters.ts';
+import { C, COUNTER_ROW } from '../cpu/counters.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import type { Machine } from '../scenario/build.ts';
@@ -94,10 +94,16 @@ export interface RepetitionResult<Measures> {
 
 const TICK_MS = 20;
 /** A stop that takes longer than this is given up and tried again later. */
-const STOP_LIMIT_MS = 5_000;
+const STOP_LIMIT_MS = 1_000;
 /** Time actors get to leave after a soft and after a hard abort, before their threads are killed. */
 const LEAVE_LIMIT_MS = 2_000;
+/** Threads that load sources need seconds to start on a busy machine. */
+const START_LIMIT_MS = 60_000;
 const MAX_SAMPLES = 2_000;
+
+const GUEST_COUNTERS: ReadonlySet<number> = new Set([
+  C.guestReads, C.guestWrites, C.guestFetches, C.guestEntries, C.tlbMisses, C.tlbFlushes,
+]);
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -201,7 +207,7 @@ class Repetition<Measures> {
       const now = performance.now();
       this.sample(now - started);
       const sum = this.progressSum();
-      if (sum !== progress) {
+      if (sum !== progress || (now - started < START_LIMIT_MS && !this.control.allStarted(this.failed))) {
         progress = sum;
         lastProgress = now;
       }
@@ -216,9 +222,10 @@ class Repetition<Measures> {
           leaving = now;
           this.control.abort(false);
         } else if (options.stopEveryMs > 0 && now - lastStop > options.stopEveryMs && this.pending > 0) {
-          await this.stopAndCheck();
+          const inspected = await this.stopAndCheck();
           lastStop = performance.now();
-          lastProgress = lastStop;
+          // Nobody can make progress in a stopped world; a world that will not stop may be a hung one.
+          if (inspected) lastProgress += lastStop - now;
         }
       } else if (now - leaving > LEAVE_LIMIT_MS) {
         if (hard) this.kill.abort();
@@ -230,10 +237,11 @@ class Repetition<Measures> {
     return interrupted;
   }
 
+  /** Everything that was counted but what a guest does by itself: it runs until the others are through. */
   private progressSum(): number {
     const rows = new Float64Array(this.counters);
     let sum = 0;
-    for (let i = 0; i < rows.length; i++) sum += rows[i]!;
+    for (let i = 0; i < rows.length; i++) if (!GUEST_COUNTERS.has(i % COUNTER_ROW)) sum += rows[i]!;
     return sum;
   }
 
@@ -243,19 +251,20 @@ class Repetition<Measures> {
     const owner = this.kvm.w[this.kvm.mmuLock.owner]!;
     const held = owner === 0 ? 'nobody holds mmu_lock' : `mmu_lock is held by ${actorIdentity(machine.actors[owner - 1]!).name}`;
     machine.actors.forEach((spec, actor) => {
-      if (this.replies.has(actor) || this.failures.has(actor)) return;
+      if (this.replies.has(actor) || this.failures.has(actor) || !this.control.blocked(actor)) return;
       this.failures.set(actor, { status: 'hung', error: this.control.describe(actor, actorIdentity(spec).name) });
     });
     this.errors.push(`no progress for ${hangMs / 1000} s: ${lines.join('; ')}; ${held}`);
   }
 
-  private async stopAndCheck(): Promise<void> {
+  /** Returns false if the world would not stop. */
+  private async stopAndCheck(): Promise<boolean> {
     const began = performance.now();
     this.control.requestStop();
     while (!this.control.stopped(this.failed)) {
       if (performance.now() - began > STOP_LIMIT_MS || this.options.signal.aborted || this.failed.size > 0) {
         this.control.resume();
-        return;
+        return false;
       }
       await sleep(1);
       this.control.requestStop();
@@ -264,6 +273,7 @@ class Repetition<Measures> {
     this.violations.push(...this.options.checkWorld(this.kvm));
     this.control.resume();
     this.stoppedMs += performance.now() - began;
+    return true;
   }
 
   private sample(t: number): void {

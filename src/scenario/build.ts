@@ -142,8 +142,9 @@ function convertRoot(scenario: Scenario, root: RootSpec, index: number, units: U
 
 /** Every page L1 maps must be in a memslot. */
 function checkRanges(scenario: Scenario, config: KvmConfig): void {
-  const covered = (gfn: number): boolean =>
-    config.slots.some((slot) => gfn >= slot.baseGfn && gfn < slot.baseGfn + slot.npages);
+  /** Slots are in the order of their gfns; a range may go over from one to the next if there is no gap between them. */
+  const covered = (first: number, last: number): boolean =>
+    config.slots.reduce((at, { baseGfn, npages }) => (at >= baseGfn && at < baseGfn + npages ? baseGfn + npages : at), first) > last;
   const l2Pages = 2 ** (config.rootLevel * config.tableBits);
   config.roots.forEach((root, index) => {
     root.mappings.forEach((mapping, at) => {
@@ -155,7 +156,7 @@ function checkRanges(scenario: Scenario, config: KvmConfig): void {
         );
       }
       const last = mapping.l1Gfn + (mapping.count - 1) * mapping.l1Step + size - 1;
-      if (!covered(mapping.l1Gfn) || !covered(last)) {
+      if (!covered(mapping.l1Gfn, last)) {
         throw new ScenarioError(
           `scenario ${scenario.name}: roots.${index}.mappings.${at} maps L1 gfns ${mapping.l1Gfn} to ${last}, beyond the memory given; ` +
             'with these table sizes more memory or smaller pages are needed',

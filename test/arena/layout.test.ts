@@ -1,9 +1,22 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArenaError } from '../../src/arena/errors.ts';
 import {
-  ACTOR_WORDS, computeLayout, CONTROL_WORDS, DESC_WORDS, describeParts, formatBytes, gfnToIndex, HEADER_WORDS,
-  KVM_WORDS, pagesPerHpage, POOL_WORDS, TLB_ENTRY_WORDS, VCPU_WORDS, type ArenaDims, type Layout,
+  ACTOR_WORDS,
+  computeLayout,
+  CONTROL_WORDS,
+  DESC_WORDS,
+  describeParts,
+  formatBytes,
+  gfnToIndex,
+  HEADER_WORDS,
+  KVM_WORDS,
+  pagesPerHpage,
+  POOL_WORDS,
+  TLB_ENTRY_WORDS,
+  VCPU_WORDS,
+  type ArenaDims,
+  type Layout,
 } from '../../src/arena/layout.ts';
 import { FEW_WORDS } from '../support/programs.ts';
 import { holds } from '../support/property.ts';
@@ -24,7 +37,10 @@ const dimensions: fc.Arbitrary<ArenaDims> = fc.record({
   pfns: fc.nat(10_000),
   guestTables: fc.nat(40),
   tlbBits: fc.integer({ min: 0, max: 6 }),
-  caches: fc.record({ objects: fc.integer({ min: 1, max: 60 }), splitDesc: fc.integer({ min: 1, max: 600 }) }),
+  caches: fc.record({
+    objects: fc.integer({ min: 1, max: 60 }),
+    splitDesc: fc.integer({ min: 1, max: 600 }),
+  }),
 });
 
 /** Every region with the words that its users index. */
@@ -60,7 +76,8 @@ function regions(layout: Layout): { readonly name: string; readonly from: number
       [`user ${index}`, slot.userBitmap, 2 * Math.ceil(npages / 64)],
       [`destination ${index}`, slot.destination, npages],
     );
-    for (const level of [1, 2, 3] as const) all.push([`rmap ${level} ${index}`, slot.rmap[level], heads(level)]);
+    for (const level of [1, 2, 3] as const)
+      all.push([`rmap ${level} ${index}`, slot.rmap[level], heads(level)]);
     for (const level of [2, 3] as const)
       all.push([`lpage ${level} ${index}`, slot.lpageInfo[level], heads(level)]);
   });

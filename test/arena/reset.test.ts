@@ -4,8 +4,7 @@ import { computeLayout } from '../../src/arena/layout.ts';
 import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
 import { buildMachine } from '../../src/scenario/build.ts';
 import { loadScenario, shippedScenarios } from '../../src/scenario/load.ts';
-import { controlledOf, machineOf, runTwice, type Given } from '../support/machines.ts';
-import { identity } from '../support/machines.ts';
+import { controlledOf, identity, leaves, machineOf, runTwice, type Given } from '../support/machines.ts';
 import { FEW_WORDS } from '../support/programs.ts';
 
 const layout = computeLayout(FEW_WORDS);
@@ -58,7 +57,9 @@ const GIVEN: readonly Given[] = [
 describe('every schedule starts from the boot image', () => {
   it.each(shippedScenarios())('after three random schedules of %s no word differs from it', async (name) => {
     for (const given of GIVEN) {
-      const runtime = controlledOf(buildMachine(await loadScenario(name), 'explore', given), { livelockSteps: 1e6 });
+      const runtime = controlledOf(buildMachine(await loadScenario(name), 'explore', given), {
+        livelockSteps: 1e6,
+      });
       const { arena } = runtime.kvm;
       const boot = arena.w.slice();
       for (let schedule = 0; schedule < 3; schedule++) {
@@ -72,12 +73,35 @@ describe('every schedule starts from the boot image', () => {
     }
   });
 
+  it('also in a machine whose regions are larger than a chunk, so that no write hides behind a neighbour', () => {
+    for (const level of [2, 3] as const) {
+      const given = {
+        tableBits: 5,
+        memory: '4M',
+        mmuPages: 200,
+        recycleThreshold: 1,
+        rootLevel: 3,
+        ops: 100,
+      };
+      const runtime = controlledOf(machineOf(identity(level), given));
+      const { arena } = runtime.kvm;
+      const boot = arena.w.slice();
+      runTwice(runtime, 0);
+      expect(leaves(runtime.kvm, 1).length).toBe(1024);
+      arena.reset();
+      expect(Buffer.compare(Buffer.from(boot.buffer), Buffer.from(arena.w.buffer))).toBe(0);
+    }
+  });
+
   it('costs what the schedule touched, not what the machine has', () => {
-    const small = controlledOf(machineOf(identity(2, []), { ops: 3, rounds: 0, memory: '64K', backing: '2m' }));
-    const large = controlledOf(machineOf(identity(2, []), { ops: 3, rounds: 0, memory: '64K', backing: '2m', mmuPages: 20_000 }));
-    for (const runtime of [small, large]) runtime.run(new RandomWalk(1), 1, 0);
-    expect(large.kvm.layout.words).toBeGreaterThan(10 * small.kvm.layout.words);
-    expect(large.touchedChunks).toBe(small.touchedChunks);
-    expect(large.touchedChunks * 16).toBeLessThan(large.kvm.layout.words / 20);
+    // A TLB of 32 entries per size holds the 16 pages as well as one of 4,096.
+    const [small, large] = [5, 12].map((tlbBits) =>
+      controlledOf(machineOf(identity(2, []), { ops: 3, rounds: 0, backing: '2m', tlbBits })),
+    );
+    const steps = [small!, large!].map((runtime) => runtime.run(new RandomWalk(1), 1, 0).steps);
+    expect(steps[0]).toBe(steps[1]);
+    expect(large!.kvm.layout.words).toBeGreaterThan(8 * small!.kvm.layout.words);
+    expect(Math.abs(large!.touchedChunks - small!.touchedChunks)).toBeLessThan(5);
+    expect(large!.touchedChunks * 16).toBeLessThan(large!.kvm.layout.words / 50);
   });
 });

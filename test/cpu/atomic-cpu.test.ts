@@ -1,10 +1,18 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arena } from '../../src/arena/arena.ts';
 import { ACTOR_WORDS } from '../../src/arena/layout.ts';
 import {
-  ABORT_HARD, ABORT_SOFT, ACTOR, ACTOR_DONE, ACTOR_RUNNING, ACTOR_WAITING, ACTOR_WAITING_LOCKED, ActorAborted,
-  AtomicCpu, CONTROL,
+  ABORT_HARD,
+  ABORT_SOFT,
+  ACTOR,
+  ACTOR_DONE,
+  ACTOR_RUNNING,
+  ACTOR_WAITING,
+  ACTOR_WAITING_LOCKED,
+  ActorAborted,
+  AtomicCpu,
+  CONTROL,
 } from '../../src/cpu/atomic-cpu.ts';
 import { HELD_MMU_READ, HELD_MMU_WRITE, HELD_SLOTS } from '../../src/cpu/cpu.ts';
 import { PlainCpu, RunLog } from '../../src/cpu/plain-cpu.ts';
@@ -25,14 +33,22 @@ function atomic(spins = 0): Atomic {
   const { layout } = fewWords().arena;
   const arena = Arena.shared(layout);
   const cpu = new AtomicCpu(arena, {
-    actor: 0, name: 'the actor', cls: 'other', control: layout.control, row: layout.actors, clock: () => 42, spins,
+    actor: 0,
+    name: 'the actor',
+    cls: 'other',
+    control: layout.control,
+    row: layout.actors,
+    clock: () => 42,
+    spins,
   });
   return { cpu, w: arena.w, base: layout.memory, row: layout.actors, control: layout.control };
 }
 
 const value = fc.oneof(fc.integer({ min: -2, max: 3 }), fc.integer());
 const operation: fc.Arbitrary<Performed> = fc.record({
-  op: fc.constantFrom(...Object.values(Op).filter((op) => op !== Op.Pause && op !== Op.Fence && op !== Op.Wait)),
+  op: fc.constantFrom(
+    ...Object.values(Op).filter((op) => op !== Op.Pause && op !== Op.Fence && op !== Op.Wait),
+  ),
   word: fc.integer({ min: 0, max: 7 }),
   a: value,
   b: value,
@@ -73,7 +89,12 @@ function rowWhileWaiting(held: number): { state: number; waitingOn: number; held
   } catch (error) {
     thrown = error;
   }
-  return { state: w[row + ACTOR.state]!, waitingOn: w[row + ACTOR.waitingOn]! - base, held: w[row + ACTOR.held]!, thrown };
+  return {
+    state: w[row + ACTOR.state]!,
+    waitingOn: w[row + ACTOR.waitingOn]! - base,
+    held: w[row + ACTOR.held]!,
+    thrown,
+  };
 }
 
 describe('waiting', () => {

@@ -59,7 +59,11 @@ describe('operations of an entry', () => {
   });
 
   it('compareExchange64 replaces only if both halves are as expected', () => {
-    for (const [lo, hi] of [[0x11, 0x23], [0x10, 0x22], [0, 0]] as const) {
+    for (const [lo, hi] of [
+      [0x11, 0x23],
+      [0x10, 0x22],
+      [0, 0],
+    ] as const) {
       const { cpu, q, w, base } = set();
       expect(cpu.compareExchange64(q, lo, hi, 3, 4)).toBe(false);
       expect([cpu.lo, cpu.hi, ...words(w, base)]).toEqual([0x11, 0x22, 0, 0x11, 0x22, 0]);
@@ -90,21 +94,33 @@ describe('the announcement', () => {
   it('must name the operation and the word', () => {
     const { cpu, base } = make(true);
     cpu.at(Op.Load, base);
-    expect(() => cpu.store(base, 1)).toThrow(`performed store of word ${base} but announced load of word ${base}`);
+    expect(() => cpu.store(base, 1)).toThrow(
+      `performed store of word ${base} but announced load of word ${base}`,
+    );
     cpu.at(Op.Load, base);
-    expect(() => cpu.load(base + 1)).toThrow(`performed load of word ${base + 1} but announced load of word ${base}`);
+    expect(() => cpu.load(base + 1)).toThrow(
+      `performed load of word ${base + 1} but announced load of word ${base}`,
+    );
     cpu.at(Op.Load64, base);
     cpu.load64(base / 2);
   });
 
-  it.each(['load', 'store', 'add', 'or', 'and', 'exchange', 'load64', 'store64', 'exchange64', 'or64'] as const)(
-    'is demanded by %s',
-    (operation) => {
-      const { cpu, base } = make(true);
-      const at = operation.endsWith('64') ? base / 2 : base;
-      expect(() => (cpu[operation] as (at: number, lo: number, hi: number) => void)(at, 1, 1)).toThrow('must be announced');
-    },
-  );
+  it.each([
+    'load',
+    'store',
+    'add',
+    'or',
+    'and',
+    'exchange',
+    'load64',
+    'store64',
+    'exchange64',
+    'or64',
+  ] as const)('is demanded by %s', (operation) => {
+    const { cpu, base } = make(true);
+    const at = operation.endsWith('64') ? base / 2 : base;
+    expect(() => cpu[operation](at, 1, 1)).toThrow('must be announced');
+  });
 
   it('is demanded by the exchanges that compare, even when they do nothing', () => {
     const { cpu, base } = make(true);
@@ -143,8 +159,14 @@ describe('the trace hash', () => {
       hashOf((cpu, base) => cpu.load(base + 1)),
       hashOf((cpu, base) => cpu.store(base, 0)),
       hashOf((cpu, base) => cpu.store(base, 1)),
-      hashOf((cpu, base) => { cpu.store(base, 1); cpu.load(base); }),
-      hashOf((cpu, base) => { cpu.load(base); cpu.store(base, 1); }),
+      hashOf((cpu, base) => {
+        cpu.store(base, 1);
+        cpu.load(base);
+      }),
+      hashOf((cpu, base) => {
+        cpu.load(base);
+        cpu.store(base, 1);
+      }),
       hashOf((cpu, base) => cpu.store64(base / 2, 1, 0)),
       hashOf((cpu, base) => cpu.store64(base / 2, 0, 1)),
       hashOf((cpu, base) => cpu.exchange64(base / 2, 0, 1)),
@@ -170,7 +192,10 @@ describe('the trace hash', () => {
     log.listener = { operation: (who, op, word, lo, hi) => seen.push([who.name, op, word - base, lo, hi]) };
     cpu.store(base + 2, 7);
     cpu.load64(base / 2 + 1);
-    expect(seen).toEqual([['the actor', Op.Store, 2, 7, 0], ['the actor', Op.Load64, 2, 7, 0]]);
+    expect(seen).toEqual([
+      ['the actor', Op.Store, 2, 7, 0],
+      ['the actor', Op.Load64, 2, 7, 0],
+    ]);
     expect(log.digest).toMatch(/^[0-9a-f]{8}$/);
     expect([log.steps, cpu.now()]).toEqual([2, 2]);
   });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arena } from '../../src/arena/arena.ts';
 import { computeLayout } from '../../src/arena/layout.ts';
@@ -13,11 +13,12 @@ const MASTER = [994_027_583, 1_157_273_989, -656_160_610];
 const MIXED = [1_709_378_865, 695_507_510, -1_593_141_870, -343_070_711];
 const DRAWN = [0, 0, 6, 0, 5, 1, 1, 1];
 
-const draws = (rng: Rng, n: number, bound: number): number[] => Array.from({ length: n }, () => rng.below(bound));
+const draws = (rng: Rng, n: number, bound: number): number[] =>
+  Array.from({ length: n }, () => rng.below(bound));
 
 /** Pearson's statistic of `samples` against the uniform distribution over 0..bound-1. */
 function chiSquare(samples: readonly number[], bound: number): number {
-  const counts = new Array<number>(bound).fill(0);
+  const counts = Array.from({ length: bound }, () => 0);
   for (const sample of samples) counts[sample]!++;
   const expected = samples.length / bound;
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
@@ -29,7 +30,9 @@ describe('the generator', () => {
     expect([masterSeed(''), masterSeed('1'), masterSeed('splitstorm')]).toEqual(MASTER);
     expect([mix(0, 0), mix(1, 2, 3, 4), mix(-1, 7), mix(0x7fffffff, 1, 2)]).toEqual(MIXED);
     const rng = new Rng(1);
-    expect([rng.next(), rng.next(), rng.next(), rng.next()]).toEqual([270_369, 67_634_689, 2_647_435_461, 307_599_695]);
+    expect([rng.next(), rng.next(), rng.next(), rng.next()]).toEqual([
+      270_369, 67_634_689, 2_647_435_461, 307_599_695,
+    ]);
     expect(draws(new Rng(1), 8, 10)).toEqual(DRAWN);
   });
 
@@ -62,14 +65,17 @@ describe('the generator', () => {
 
   it('has no favourite first draw among the streams of neighbouring schedules', () => {
     for (const stream of Object.values(Stream)) {
-      const first = Array.from({ length: 20_000 }, (_, schedule) => new Rng(mix(5, schedule, stream)).below(10));
+      const first = Array.from({ length: 20_000 }, (_, schedule) =>
+        new Rng(mix(5, schedule, stream)).below(10),
+      );
       expect(chiSquare(first, 10)).toBeLessThan(27.88);
     }
   });
 
   it('says true with the probability asked for', () => {
     const rng = new Rng(99);
-    const share = (p: number): number => Array.from({ length: 20_000 }, () => rng.chance(p)).filter(Boolean).length / 20_000;
+    const share = (p: number): number =>
+      Array.from({ length: 20_000 }, () => rng.chance(p)).filter(Boolean).length / 20_000;
     expect([share(0), share(1)]).toEqual([0, 1]);
     expect(Math.abs(share(0.05) - 0.05)).toBeLessThan(0.006);
     expect(Math.abs(share(0.5) - 0.5)).toBeLessThan(0.013);
@@ -90,7 +96,8 @@ describe('seeds and streams', () => {
 
   it('mixes every index into the state', () => {
     const states = new Set<number>();
-    for (let a = 0; a < 20; a++) for (let b = 0; b < 20; b++) for (let c = 0; c < 20; c++) states.add(mix(42, a, b, c));
+    for (let a = 0; a < 20; a++)
+      for (let b = 0; b < 20; b++) for (let c = 0; c < 20; c++) states.add(mix(42, a, b, c));
     expect(states.size).toBe(8000);
     expect(states.has(0)).toBe(false);
   });
@@ -108,7 +115,11 @@ describe('seeds and streams', () => {
 
   it('draws from one stream of an actor without shifting another', () => {
     const actor = (index: number): PlainCpu => {
-      const cpu = new PlainCpu(Arena.tracked(computeLayout(FEW_WORDS)), new RunLog(), { actor: index, name: '', cls: 'other' });
+      const cpu = new PlainCpu(Arena.tracked(computeLayout(FEW_WORDS)), new RunLog(), {
+        actor: index,
+        name: '',
+        cls: 'other',
+      });
       seedActor(cpu, 7, 3);
       return cpu;
     };
@@ -123,7 +134,14 @@ describe('seeds and streams', () => {
   });
 
   it('costs no randomness to ask for the impossible or to choose among one', () => {
-    const [a, b] = [0, 1].map(() => new PlainCpu(Arena.tracked(computeLayout(FEW_WORDS)), new RunLog(), { actor: 0, name: '', cls: 'other' }));
+    const [a, b] = [0, 1].map(
+      () =>
+        new PlainCpu(Arena.tracked(computeLayout(FEW_WORDS)), new RunLog(), {
+          actor: 0,
+          name: '',
+          cls: 'other',
+        }),
+    );
     for (let i = 0; i < 10; i++) {
       expect(a!.chance(0)).toBe(false);
       expect(a!.choose(1)).toBe(0);

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arena } from '../../src/arena/arena.ts';
 import { PlainCpu, RunLog } from '../../src/cpu/plain-cpu.ts';
@@ -29,7 +29,9 @@ describe('dependent', () => {
 
   it('covers what does not commute: independent operations give the same results in both orders', () => {
     const operation: fc.Arbitrary<Performed> = fc.record({
-      op: fc.constantFrom(...Object.values(Op).filter((op) => op !== Op.Pause && op !== Op.Fence && op !== Op.Wait)),
+      op: fc.constantFrom(
+        ...Object.values(Op).filter((op) => op !== Op.Pause && op !== Op.Fence && op !== Op.Wait),
+      ),
       word: fc.integer({ min: 0, max: 5 }),
       a: fc.integer({ min: 0, max: 2 }),
       b: fc.integer({ min: 0, max: 2 }),
@@ -38,19 +40,24 @@ describe('dependent', () => {
     });
     let independent = 0;
     holds(
-      fc.property(operation, operation, fc.array(fc.nat(2), { minLength: 8, maxLength: 8 }), (x, y, words) => {
-        const wordOf = (p: Performed): number => (is64(p.op) ? p.word & ~1 : p.word);
-        if (dependent(x.op, wordOf(x), y.op, wordOf(y))) return;
-        independent++;
-        const { arena, base } = fewWords();
-        const run = (first: Performed, second: Performed): unknown => {
-          arena.w.set(words, base);
-          const cpu = new PlainCpu(arena, new RunLog(), { actor: 0, name: '', cls: 'other' }, false);
-          const results = new Map([first, second].map((p) => [p, perform(cpu, base, p)]));
-          return [results.get(x), results.get(y), [...arena.w.subarray(base, base + 8)]];
-        };
-        expect(run(x, y)).toEqual(run(y, x));
-      }),
+      fc.property(
+        operation,
+        operation,
+        fc.array(fc.nat(2), { minLength: 8, maxLength: 8 }),
+        (x, y, words) => {
+          const wordOf = (p: Performed): number => (is64(p.op) ? p.word & ~1 : p.word);
+          if (dependent(x.op, wordOf(x), y.op, wordOf(y))) return;
+          independent++;
+          const { arena, base } = fewWords();
+          const run = (first: Performed, second: Performed): unknown => {
+            arena.w.set(words, base);
+            const cpu = new PlainCpu(arena, new RunLog(), { actor: 0, name: '', cls: 'other' }, false);
+            const results = new Map([first, second].map((p) => [p, perform(cpu, base, p)]));
+            return [results.get(x), results.get(y), [...arena.w.subarray(base, base + 8)]];
+          };
+          expect(run(x, y)).toEqual(run(y, x));
+        },
+      ),
       1000,
     );
     expect(independent).toBeGreaterThan(300);
@@ -61,16 +68,18 @@ describe('kinds of operations', () => {
   it('have a name each', () => {
     expect(OP_NAMES.length).toBe(Object.keys(Op).length);
     expect(new Set(OP_NAMES).size).toBe(OP_NAMES.length);
-    expect([OP_NAMES[Op.Wait], OP_NAMES[Op.CompareExchange64], OP_NAMES[Op.Fence]]).toEqual(['wait', 'cmpxchg64', 'fence']);
+    expect([OP_NAMES[Op.Wait], OP_NAMES[Op.CompareExchange64], OP_NAMES[Op.Fence]]).toEqual([
+      'wait',
+      'cmpxchg64',
+      'fence',
+    ]);
   });
 
   it('are writes exactly if they can change memory', () => {
+    expect([Op.Pause, Op.Fence, Op.Wait].map(isWrite)).toEqual([false, false, false]);
     const { layout } = fewWords().arena;
     for (const op of Object.values(Op)) {
-      if (op === Op.Pause || op === Op.Fence || op === Op.Wait) {
-        expect(isWrite(op)).toBe(false);
-        continue;
-      }
+      if (op === Op.Pause || op === Op.Fence || op === Op.Wait) continue;
       const arena = Arena.tracked(layout);
       const base = layout.memory;
       arena.w.fill(6, base, base + 4);

@@ -33,7 +33,10 @@ const setUp = (): { arena: ReturnType<typeof fewWords>['arena']; lock: MutexWord
 describe('the futex mutex', () => {
   it('lets one in at a time and nobody be forgotten, in 1,000 random schedules of 4 actors', () => {
     const { arena, lock, log } = setUp();
-    const program = new Program(arena, Array.from({ length: 4 }, () => holder(lock, log, 2)));
+    const program = new Program(
+      arena,
+      Array.from({ length: 4 }, () => holder(lock, log, 2)),
+    );
     for (let schedule = 0; schedule < 1000; schedule++) {
       log.order.length = 0;
       expect(program.runTwice(new RandomWalk(5), schedule).stuck).toEqual([]);
@@ -62,7 +65,10 @@ describe('the futex mutex', () => {
       note();
       return { stage, result: [seen, log.order] };
     });
-    expect(states).toEqual([[1, 2, 0, 2, 0], [0, 2, 1]]);
+    expect(states).toEqual([
+      [1, 2, 0, 2, 0],
+      [0, 2, 1],
+    ]);
   });
 
   it('hands the lock over after waiting, and tells lockdep and the probe', () => {
@@ -71,7 +77,8 @@ describe('the futex mutex', () => {
       const stage = new Stage(arena, [holder(lock, log), holder(lock, log)]);
       const result: unknown[] = [];
       stage.cpus[1]!.probe = {
-        acquired: (cpu, id, write, contended, wait) => result.push([id, write, contended, wait > 0, cpu.held]),
+        acquired: (cpu, id, write, contended, wait) =>
+          result.push([id, write, contended, wait > 0, cpu.held]),
         released: (cpu, id, write) => result.push([id, write, cpu.held]),
       };
       stage.runUntil(0, () => log.order.length === 1);
@@ -80,6 +87,9 @@ describe('the futex mutex', () => {
       expect(stage.finishAll()).toEqual([]);
       return { stage, result };
     });
-    expect(told).toEqual([[LOCK_SLOTS, true, true, true, HELD_SLOTS], [LOCK_SLOTS, true, 0]]);
+    expect(told).toEqual([
+      [LOCK_SLOTS, true, true, true, HELD_SLOTS],
+      [LOCK_SLOTS, true, 0],
+    ]);
   });
 });

@@ -24,10 +24,12 @@ describe('4 actors that read and write under mmu_lock', () => {
     for (let schedule = 0; schedule < 5000; schedule++) {
       sections.clear();
       const { stuck, hash, steps } = program.runTwice(walk, schedule);
-      if (stuck.length > 0 || sections.overlaps > 0) throw new Error(`schedule ${schedule}: ${stuck.join()} stuck`);
+      if (stuck.length > 0 || sections.overlaps > 0)
+        throw new Error(`schedule ${schedule}: ${stuck.join()} stuck`);
       hashes.add(hash);
       mostSteps = Math.max(mostSteps, steps);
-      if (arena.w[lock.cnts] !== 0) throw new Error(`schedule ${schedule} leaves ${arena.w[lock.cnts]} in cnts`);
+      if (arena.w[lock.cnts] !== 0)
+        throw new Error(`schedule ${schedule} leaves ${arena.w[lock.cnts]} in cnts`);
     }
     expect(hashes.size).toBeGreaterThan(4900);
     // Every wake-up is for a reason: the words change at most a few times per section.

@@ -13,7 +13,12 @@ describe('qrwlock words', () => {
   it('are those of the kernel: 0xff for a writer, 0x100 for a waiting one, readers from bit 9', () => {
     const seen = twice(() => {
       const { arena, lock, sections } = lockWords();
-      const stage = new Stage(arena, [reader(sections), reader(sections), writer(sections), reader(sections)]);
+      const stage = new Stage(arena, [
+        reader(sections),
+        reader(sections),
+        writer(sections),
+        reader(sections),
+      ]);
       const cnts: number[] = [];
       const note = (): unknown => cnts.push(arena.w[lock.cnts]!);
       stage.runUntil(0, () => sections.inside.length === 1);
@@ -29,7 +34,7 @@ describe('qrwlock words', () => {
       note();
       return { stage, result: cnts };
     });
-    expect(seen).toEqual([2 * QR_BIAS, 2 * QR_BIAS | QW_WAITING, QW_LOCKED, 0]);
+    expect(seen).toEqual([2 * QR_BIAS, (2 * QR_BIAS) | QW_WAITING, QW_LOCKED, 0]);
     expect([QW_LOCKED, QW_WAITING, QR_BIAS]).toEqual([0xff, 0x100, 0x200]);
   });
 
@@ -60,7 +65,10 @@ describe('qrwlock words', () => {
     for (const start of [0xfffd_fffd, 0xffff_ffff, 0xfffe_fffe]) {
       const { arena, lock, sections } = lockWords();
       arena.w[lock.waitLock] = start | 0;
-      const program = new Program(arena, Array.from({ length: 4 }, () => writer(sections, 2)));
+      const program = new Program(
+        arena,
+        Array.from({ length: 4 }, () => writer(sections, 2)),
+      );
       for (let schedule = 0; schedule < 50; schedule++) {
         sections.clear();
         expect(program.runTwice(new RandomWalk(3), schedule).stuck).toEqual([]);
@@ -99,7 +107,10 @@ function overlaps(sections: Sections, bodies: readonly Body[], arena: Program): 
 
 describe('exclusion', () => {
   const mixed = (sections: Sections): Body[] => [
-    writer(sections, 2), writer(sections, 2), reader(sections, 2), reader(sections, 2),
+    writer(sections, 2),
+    writer(sections, 2),
+    reader(sections, 2),
+    reader(sections, 2),
   ];
 
   it('never lets a writer in with anybody else, and readers in together', () => {
@@ -162,6 +173,7 @@ describe('bookkeeping', () => {
         },
       });
     }
-    for (const op of [Op.CompareExchange, Op.Or, Op.And, Op.Add, Op.Load, Op.Wait]) expect(kinds).toContain(op);
+    for (const op of [Op.CompareExchange, Op.Or, Op.And, Op.Add, Op.Load, Op.Wait])
+      expect(kinds).toContain(op);
   });
 });

@@ -8,7 +8,14 @@ import { FEW_WORDS } from '../support/programs.ts';
 /** tableBits 2: a 2M page is 4 pages, a 1G page 16. */
 function slotOf(change: Partial<SlotConfig> = {}): { slot: MemSlot; arena: Arena } {
   const config: SlotConfig = {
-    id: 1, baseGfn: 32, npages: 48, backing: 3, basePfn: 160, readonly: false, hvaMisaligned: false, ...change,
+    id: 1,
+    baseGfn: 32,
+    npages: 48,
+    backing: 3,
+    basePfn: 160,
+    readonly: false,
+    hvaMisaligned: false,
+    ...change,
   };
   const arena = Arena.tracked(computeLayout({ ...FEW_WORDS, slots: [config] }));
   const slot = new MemSlot(config, arena.layout.slots[0]!, 2, arena);
@@ -47,7 +54,9 @@ describe('a memslot', () => {
 
   it('has no huge page at all if gfn and host address are not congruent', () => {
     const { slot } = slotOf({ hvaMisaligned: true });
-    expect(new Set(Array.from({ length: 48 }, (_, i) => slot.maxMappingLevel(32 + i, 3)))).toEqual(new Set([1]));
+    expect(new Set(Array.from({ length: 48 }, (_, i) => slot.maxMappingLevel(32 + i, 3)))).toEqual(
+      new Set([1]),
+    );
   });
 
   it('counts the reasons against a huge page: it comes back after the last of them', () => {

@@ -1,9 +1,15 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KernelBug } from '../../src/mmu/bug.ts';
 import type { Kvm } from '../../src/mmu/kvm.ts';
 import { cacheCount, cacheTopup, vcpuCaches } from '../../src/mmu/memory-cache.ts';
-import { pteListAdd, pteListDescs, pteListEntries, pteListRemove, RmapIterator } from '../../src/mmu/pte-list.ts';
+import {
+  pteListAdd,
+  pteListDescs,
+  pteListEntries,
+  pteListRemove,
+  RmapIterator,
+} from '../../src/mmu/pte-list.ts';
 import { Bench, machineOf, identity } from '../support/machines.ts';
 import { holds } from '../support/property.ts';
 
@@ -77,14 +83,11 @@ describe('a pte list', () => {
         let next = 1000;
         for (const [kind, at] of all) {
           const entries = model.entries();
-          if (kind <= bias || entries.length === 0) {
-            top(kvm, cache);
-            expect(pteListAdd(kvm, cache, ++next, head)).toBe(model.add(next));
-          } else {
-            const sptep = entries[at % entries.length]!;
-            pteListRemove(kvm, sptep, head);
-            model.remove(sptep);
-          }
+          const adds = kind <= bias || entries.length === 0;
+          const sptep = adds ? ++next : entries[at % entries.length]!;
+          top(kvm, cache);
+          const before = adds ? pteListAdd(kvm, cache, sptep, head) : pteListRemove(kvm, sptep, head);
+          expect(before).toBe(adds ? model.add(sptep) : model.remove(sptep));
           expect(pteListEntries(kvm, head)).toEqual(model.entries());
           expect(pteListDescs(kvm, head)).toEqual(model.descs.map((desc) => desc.length));
           expect(kvm.descPool.live - cacheCount(kvm, cache) - free).toBe(model.descs.length);
@@ -152,6 +155,8 @@ describe('a pte list', () => {
     const { kvm, head, cache } = empty();
     pteListAdd(kvm, cache, 5, head);
     kvm.arena.put(cache, 0);
-    expect(() => pteListAdd(kvm, cache, 6, head)).toThrow('the pte_list_desc cache is empty where it must not be');
+    expect(() => pteListAdd(kvm, cache, 6, head)).toThrow(
+      'the pte_list_desc cache is empty where it must not be',
+    );
   });
 });

@@ -2,13 +2,29 @@ import { describe, expect, it } from 'vitest';
 import { KVM } from '../../src/mmu/kvm.ts';
 import { makeRole, ROLE_INVALID, roleDirect, roleLevel } from '../../src/mmu/role.ts';
 import {
-  findShadowPage, freeShadowPage, hashBucket, initShadowPage, pageGetAccess, pageGetGfn, pageSetTranslation, SP, spGfn,
-  spPut, spRole, spteIndex, sptepOf, sptepToSp, spTable, unhash, unlinkActive,
+  findShadowPage,
+  freeShadowPage,
+  hashBucket,
+  initShadowPage,
+  pageGetAccess,
+  pageGetGfn,
+  pageSetTranslation,
+  SP,
+  spGfn,
+  spPut,
+  spRole,
+  spteIndex,
+  sptepOf,
+  sptepToSp,
+  spTable,
+  unhash,
+  unlinkActive,
 } from '../../src/mmu/shadow-page.ts';
 import { HELD_MMU_WRITE } from '../../src/cpu/cpu.ts';
 import { activePages, Bench, identity, machineOf } from '../support/machines.ts';
 
-const direct = (level: number, access = 7): number => makeRole({ level, direct: true, access, guest_mode: true });
+const direct = (level: number, access = 7): number =>
+  makeRole({ level, direct: true, access, guest_mode: true });
 
 function bench(): Bench {
   const made = new Bench(machineOf(identity(2, [])));
@@ -38,8 +54,16 @@ describe('the hash of shadow pages', () => {
     const made = bench();
     const { kvm } = made;
     const [a, b] = collision(made);
-    const [first, second, third] = [add(made, a, direct(1)), add(made, b, direct(1)), add(made, a, direct(1, 5))];
-    expect([findShadowPage(kvm, a, direct(1)), findShadowPage(kvm, b, direct(1)), findShadowPage(kvm, a, direct(1, 5))]).toEqual([first, second, third]);
+    const [first, second, third] = [
+      add(made, a, direct(1)),
+      add(made, b, direct(1)),
+      add(made, a, direct(1, 5)),
+    ];
+    expect([
+      findShadowPage(kvm, a, direct(1)),
+      findShadowPage(kvm, b, direct(1)),
+      findShadowPage(kvm, a, direct(1, 5)),
+    ]).toEqual([first, second, third]);
     expect([findShadowPage(kvm, a, direct(2)), findShadowPage(kvm, b, direct(1, 5))]).toEqual([0, 0]);
   });
 
@@ -58,7 +82,9 @@ describe('the hash of shadow pages', () => {
     const { kvm } = made;
     const sp = add(made, 3, direct(1));
     spPut(kvm, sp, SP.role, direct(1) | ROLE_INVALID);
-    expect([findShadowPage(kvm, 3, direct(1)), findShadowPage(kvm, 3, direct(1) | ROLE_INVALID)]).toEqual([0, 0]);
+    expect([findShadowPage(kvm, 3, direct(1)), findShadowPage(kvm, 3, direct(1) | ROLE_INVALID)]).toEqual([
+      0, 0,
+    ]);
     spPut(kvm, sp, SP.role, direct(1));
     expect(findShadowPage(kvm, 3, direct(1))).toBe(sp);
     kvm.put(KVM.validGen, 1);
@@ -73,7 +99,9 @@ describe('the hash of shadow pages', () => {
       const roles = [direct(1), direct(1), direct(2)];
       const pages = gfns.map((gfn, i) => add(made, gfn, roles[i]!));
       unhash(made.kvm, pages[victim]!);
-      expect(gfns.map((gfn, i) => findShadowPage(made.kvm, gfn, roles[i]!))).toEqual(pages.map((sp, i) => (i === victim ? 0 : sp)));
+      expect(gfns.map((gfn, i) => findShadowPage(made.kvm, gfn, roles[i]!))).toEqual(
+        pages.map((sp, i) => (i === victim ? 0 : sp)),
+      );
       expect(() => unhash(made.kvm, pages[victim]!)).toThrow('is not in its hash bucket');
     }
   });
@@ -89,7 +117,10 @@ describe('the life of a shadow page', () => {
     expect(activePages(kvm)).toEqual([two, one, ...before]);
     expect(kvm.get(KVM.nUsed)).toBe(used + 2);
     for (let index = 0; index < kvm.entries; index++) {
-      expect([sptepToSp(kvm, sptepOf(kvm, one, index)), spteIndex(kvm, sptepOf(kvm, one, index))]).toEqual([one, index]);
+      expect([sptepToSp(kvm, sptepOf(kvm, one, index)), spteIndex(kvm, sptepOf(kvm, one, index))]).toEqual([
+        one,
+        index,
+      ]);
     }
     unlinkActive(kvm, one);
     expect(activePages(kvm)).toEqual([two, ...before]);
@@ -115,7 +146,9 @@ describe('the life of a shadow page', () => {
     const made = bench();
     made.cpu.held = 0;
     add(made, 1, direct(1));
-    expect(made.seen.broke).toMatchObject([{ id: 'D1', text: 'tester changed the hash of shadow pages without mmu_lock held for write' }]);
+    expect(made.seen.broke).toMatchObject([
+      { id: 'D1', text: 'tester changed the hash of shadow pages without mmu_lock held for write' },
+    ]);
   });
 });
 
@@ -131,7 +164,9 @@ describe('what an entry maps', () => {
 
   it('is remembered by an indirect page, gfn and access', () => {
     const { kvm } = new Bench(machineOf(identity(2), { backing: '2m' }));
-    const sp = activePages(kvm).find((page) => !roleDirect(spRole(kvm, page)) && roleLevel(spRole(kvm, page)) === 2)!;
+    const sp = activePages(kvm).find(
+      (page) => !roleDirect(spRole(kvm, page)) && roleLevel(spRole(kvm, page)) === 2,
+    )!;
     expect(spGfn(kvm, sp)).toBeLessThan(16);
     pageSetTranslation(kvm, sp, 1, 0xfff_ffff, 6);
     expect([pageGetGfn(kvm, sp, 1), pageGetAccess(kvm, sp, 1)]).toEqual([0xfff_ffff, 6]);

@@ -1,10 +1,32 @@
 // Values of EPT and NPT entries. The NPT ones are from recordings of a real kernel: n01, n03, n07, n09, n10.
 import { describe, expect, it } from 'vitest';
 import {
-  ACC_ALL, ACC_EXEC, ACC_USER, ACC_WRITE, isExecutable, isExecutableSaved, isHostWritable, isLarge, isLastSpte,
-  isMmuWritable, isReadable, isShadowPresent, isWritable, sptePfn,
+  ACC_ALL,
+  ACC_EXEC,
+  ACC_USER,
+  ACC_WRITE,
+  isExecutable,
+  isExecutableSaved,
+  isHostWritable,
+  isLarge,
+  isLastSpte,
+  isMmuWritable,
+  isReadable,
+  isShadowPresent,
+  isWritable,
+  sptePfn,
 } from '../../src/mmu/format.ts';
-import { adEnabled, makeNonleafSpte, makeSpte, markForAccessTrack, pfnHi, pfnLo, spteChildSp, spteTable, type LeafSpec } from '../../src/mmu/spte.ts';
+import {
+  adEnabled,
+  makeNonleafSpte,
+  makeSpte,
+  markForAccessTrack,
+  pfnHi,
+  pfnLo,
+  spteChildSp,
+  spteTable,
+  type LeafSpec,
+} from '../../src/mmu/spte.ts';
 import { spTable } from '../../src/mmu/shadow-page.ts';
 import { activePages, Bench, identity, machineOf, type Given } from '../support/machines.ts';
 import { halves, hex } from '../support/spte-text.ts';
@@ -16,7 +38,13 @@ const ept = bench({ format: 'ept' });
 const eptNx = bench({ format: 'ept', nx: true });
 
 const PLAIN: LeafSpec = {
-  level: 1, pfn: 0, access: ACC_ALL, hostWritable: true, prefetch: false, adDisabled: false, oldLo: 0,
+  level: 1,
+  pfn: 0,
+  access: ACC_ALL,
+  hostWritable: true,
+  prefetch: false,
+  adDisabled: false,
+  oldLo: 0,
   writeProtected: false,
 };
 
@@ -49,7 +77,11 @@ describe('make_spte for EPT', () => {
     // R W X, WB memory, A D, MMU-present, host- and MMU-writable in bits 57 and 58.
     ['a 4K page', { pfn: 0x12345 }, '600000012345b37'],
     ['a 2M page', { level: 2, pfn: 0x12200 }, '600000012200bb7'],
-    ['a 4K page r-x: neither W nor D nor MMU-writable', { pfn: 0x12345, access: ACC_USER | ACC_EXEC }, '200000012345935'],
+    [
+      'a 4K page r-x: neither W nor D nor MMU-writable',
+      { pfn: 0x12345, access: ACC_USER | ACC_EXEC },
+      '200000012345935',
+    ],
     ['a 4K page that the host has read-only', { pfn: 0x12345, hostWritable: false }, '12345935'],
     ['a prefetched page: no A, but D, as W is set', { pfn: 0x12345, prefetch: true }, '600000012345a37'],
     ['a page without A/D bits: bit 52', { pfn: 0x12345, adDisabled: true }, '610000012345837'],
@@ -85,13 +117,19 @@ describe('make_spte and write protection', () => {
 
 describe('make_nonleaf_spte', () => {
   it('points to the table with every permission and A: 0x827 for NPT', () => {
-    for (const [machine, low] of [[npt, 0x827], [ept, 0x907]] as const) {
+    for (const [machine, low] of [
+      [npt, 0x827],
+      [ept, 0x907],
+    ] as const) {
       const { kvm, cpu } = machine;
       const sp = activePages(kvm)[0]!;
       makeNonleafSpte(kvm, cpu, spTable(kvm, sp), false);
       expect(cpu.lo & 0xfff).toBe(low);
       expect(sptePfn(cpu.lo, cpu.hi)).toBe(kvm.tablePfnBase + spTable(kvm, sp));
-      expect([spteTable(kvm, cpu.lo, cpu.hi), spteChildSp(kvm, cpu.lo, cpu.hi)]).toEqual([spTable(kvm, sp), sp]);
+      expect([spteTable(kvm, cpu.lo, cpu.hi), spteChildSp(kvm, cpu.lo, cpu.hi)]).toEqual([
+        spTable(kvm, sp),
+        sp,
+      ]);
       expect([isShadowPresent(cpu.lo), isLarge(cpu.lo), isLastSpte(cpu.lo, 2)]).toEqual([true, false, false]);
     }
   });
@@ -122,17 +160,28 @@ describe('reading entries', () => {
     const f = npt.kvm.format;
     const [lo, hi] = halves(text);
     expect([
-      isShadowPresent(lo), isWritable(lo), isMmuWritable(f, lo, hi), isHostWritable(f, lo, hi), isReadable(f, lo),
+      isShadowPresent(lo),
+      isWritable(lo),
+      isMmuWritable(f, lo, hi),
+      isHostWritable(f, lo, hi),
+      isReadable(f, lo),
       isExecutable(f, lo, hi),
     ]).toEqual(expected);
   });
 
   it('sees the X that access tracking has put aside', () => {
     const { kvm, cpu } = ept;
-    for (const [access, saved] of [[ACC_ALL, true], [ACC_USER | ACC_WRITE, false]] as const) {
+    for (const [access, saved] of [
+      [ACC_ALL, true],
+      [ACC_USER | ACC_WRITE, false],
+    ] as const) {
       makeSpte(kvm, cpu, { ...PLAIN, access, adDisabled: true });
       markForAccessTrack(kvm, cpu);
-      expect([isExecutable(kvm.format, cpu.lo, cpu.hi), isReadable(kvm.format, cpu.lo), isWritable(cpu.lo)]).toEqual([false, false, false]);
+      expect([
+        isExecutable(kvm.format, cpu.lo, cpu.hi),
+        isReadable(kvm.format, cpu.lo),
+        isWritable(cpu.lo),
+      ]).toEqual([false, false, false]);
       expect(isExecutableSaved(kvm.format, cpu.lo, cpu.hi)).toBe(saved);
     }
   });

@@ -14,8 +14,12 @@ import type { MemSlot } from '../../src/mmu/memslot.ts';
 import { Observer, type FlushReason, type RuleBreak } from '../../src/mmu/observer.ts';
 import { roleLevel } from '../../src/mmu/role.ts';
 import { SP, spRole, sptepOf } from '../../src/mmu/shadow-page.ts';
-import { Vcpu } from '../../src/mmu/vcpu.ts';
-import { ControlledRuntime, type ControlledOptions, type ControlledResult } from '../../src/runtime/controlled.ts';
+import { enterGuest, exitGuest, Vcpu } from '../../src/mmu/vcpu.ts';
+import {
+  ControlledRuntime,
+  type ControlledOptions,
+  type ControlledResult,
+} from '../../src/runtime/controlled.ts';
 import type { Scheduler } from '../../src/runtime/scheduler.ts';
 import { buildMachine, layoutThatFits, type Machine } from '../../src/scenario/build.ts';
 import { defineScenario, type MachineSpec, type MappingSpec, type Units } from '../../src/scenario/define.ts';
@@ -27,7 +31,11 @@ export const LIMIT = 2 ** 31;
 /** A machine of the exploration size (tables of four entries) unless `given` says otherwise. */
 export function machineOf(spec: (units: Units) => MachineSpec, given: Given = {}): Machine {
   const scenario = defineScenario({
-    name: 'test', summary: 'a test', about: '', facts: [], machine: (_p, units) => spec(units),
+    name: 'test',
+    summary: 'a test',
+    about: '',
+    facts: [],
+    machine: (_p, units) => spec(units),
   });
   return buildMachine(scenario, 'explore', { reschedRate: 0, ...given });
 }
@@ -49,7 +57,13 @@ export const aliases = (count: number, perms?: readonly MappingSpec['perm'][]) =
   rootOf(({ huge2, base }) =>
     Array.from({ length: count }, (_, alias): MappingSpec => {
       const perm = perms?.[alias];
-      return { l2Gfn: alias * huge2, l1Gfn: base, level: 2, count: 1, ...(perm === undefined ? {} : { perm }) };
+      return {
+        l2Gfn: alias * huge2,
+        l1Gfn: base,
+        level: 2,
+        count: 1,
+        ...(perm === undefined ? {} : { perm }),
+      };
     }),
   );
 
@@ -112,9 +126,12 @@ export class Bench {
     return new Vcpu(this.kvm, this.cpu, index);
   }
 
-  /** One L2 access with its faults; false if L1 forbids it. */
-  touch(l2Gfn: number, access: keyof typeof ACCESS_BITS, root = 0, vcpu = 0): boolean {
-    return runAlone(touchPage(this.vcpu(vcpu), root, l2Gfn, ACCESS_BITS[access]));
+  /** One L2 access with its faults, after the requests that wait for the vCPU; false if L1 forbids it. */
+  touch(l2Gfn: number, access: keyof typeof ACCESS_BITS, root = 0, index = 0): boolean {
+    const vcpu = this.vcpu(index);
+    runAlone(enterGuest(vcpu));
+    runAlone(exitGuest(vcpu));
+    return runAlone(touchPage(vcpu, root, l2Gfn, ACCESS_BITS[access]));
   }
 
   errnos(): number[] {

@@ -59,9 +59,7 @@ export class Stage {
   blocked(actor: number): boolean {
     const cpu = this.cpus[actor]!;
     return (
-      !this.done(actor) &&
-      cpu.pendingOp === Op.Wait &&
-      this.arena.w[cpu.pendingWord] === cpu.pendingExpected
+      !this.done(actor) && cpu.pendingOp === Op.Wait && this.arena.w[cpu.pendingWord] === cpu.pendingExpected
     );
   }
 
@@ -158,6 +156,7 @@ export class Program {
 export function twice<T>(scene: () => { readonly stage: Stage; readonly result: T }): T {
   const first = scene();
   const second = scene();
-  if (first.stage.log.digest !== second.stage.log.digest) throw new Error('the scene differs from run to run');
+  if (first.stage.log.digest !== second.stage.log.digest)
+    throw new Error('the scene differs from run to run');
   return second.result;
 }

@@ -1,5 +1,5 @@
 /** Properties are checked with a fixed seed: a test run is a function of the code. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 export function holds<T>(property: fc.IProperty<T>, numRuns = 100): void {
   fc.assert(property, { seed: 20_261_122, numRuns });

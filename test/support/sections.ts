@@ -48,7 +48,9 @@ export class Sections {
 }
 
 export function lockWords(engine: Engine = P1_ENGINE): {
-  readonly arena: Arena; readonly lock: QRwLockWords; readonly sections: Sections;
+  readonly arena: Arena;
+  readonly lock: QRwLockWords;
+  readonly sections: Sections;
 } {
   const { arena, base } = fewWords();
   const lock = { cnts: base, waitLock: base + 1, owner: base + 2 };

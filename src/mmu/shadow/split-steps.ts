@@ -113,37 +113,13 @@ export function fillSplitChild(pass: SplitPass, sp: number, from: number): numbe
   const head = pass.slot.rmapWord(spGfn(kvm, sp), level);
   kvm.arena.touchRange(sptep * 2, entries * 2);
   kvm.arena.touchRange(head, entries);
-  const run = fillEmpty(kvm.w, (sptep + from) * 2, head + from, head + entries, lo | (from * step), hi, step);
+  const run = kvm.fillEmpty((sptep + from) * 2, head + from, head + entries, lo, hi, from * step, step);
   updatePageStats(kvm, level, run);
   if (from + run === entries) return entries;
   return fillRest(pass, level, sptep, head, from + run, lo, hi);
 }
 
-/**
- * Fills entries as long as entry and rmap head are both empty, which is nearly always to the end of the heads. The hot
- * loop of the program: few variables, all said to be 32-bit integers, and nothing else in the function.
- * @returns entries filled
- */
-function fillEmpty(
-  w: Int32Array, firstWord: number, firstHead: number, endHead: number, firstLo: number, hi: number, step: number,
-): number {
-  const end = endHead | 0;
-  const high = hi | 0;
-  const add = step | 0;
-  let head = firstHead | 0;
-  let word = firstWord | 0;
-  let lo = firstLo | 0;
-  for (; head < end && (w[word]! | w[head]!) === 0; head = (head + 1) | 0) {
-    w[word] = lo;
-    w[(word + 1) | 0] = high;
-    w[head] = word; // the sptep, shifted left by one
-    word = (word + 2) | 0;
-    lo = (lo + add) | 0;
-  }
-  return (head - firstHead) | 0;
-}
-
-/** The same from an entry on that is not empty, or whose rmap head has others. */
+/** The rest of the loop, from an entry on that is present or whose rmap head is not empty. */
 function fillRest(
   pass: SplitPass, level: number, sptep: number, head: number, from: number, lo: number, hi: number,
 ): number {

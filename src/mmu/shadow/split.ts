@@ -59,7 +59,12 @@ export function* shadowMmuTrySplitRange(
   kvm.observer.splitPass(cpu, slot.config.id, start, end, false);
 }
 
-/** shadow_mmu_try_split_huge_pages() (3.4): every huge SPTE of one rmap head. Always returns false. */
+/**
+ * shadow_mmu_try_split_huge_pages() (3.4): every huge SPTE of one rmap head. Always returns false.
+ *
+ * shadow_mmu_try_split_huge_page() (3.5) and shadow_mmu_split_huge_page() (3.7) are in here too: a generator of their
+ * own would cost every split. What they do between visible operations is in plain functions below.
+ */
 export function* shadowMmuTrySplitHugePages(pass: SplitPass, head: number): Steps<boolean> {
   const { kvm, cpu, iterator } = pass;
   const { engine } = kvm;
@@ -69,22 +74,47 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, head: number): Step
       sptep = iterator.next(kvm);
       continue;
     }
-    const result = yield* shadowMmuTrySplitHugePage(pass, sptep);
+    let result = beginAttempt(pass, sptep);
+    if (result === 0) {
+      if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+      if (engine.needTopupSplitCachesOrResched(kvm, cpu, pass.caches)) {
+        result = yield* dropLockAndTopup(pass, sptep);
+      } else {
+        if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+        const sp = getChild(pass, sptep);
+        if (pass.unsyncHits.length > 0) yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
+        const filled = fillChild(pass, sptep, sp);
+        if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
+        if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+        dropSpte(kvm, cpu, sptep);
+        if (engine.splitNeedsFlush(pass)) {
+          const gfn = engine.splitFlushGfn(kvm, sptep, pass.gfn);
+          yield* flushRemoteTlbs(kvm, cpu, 'split', gfn, kvm.pages(pass.level));
+        }
+        if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+        finishAttempt(pass, sptep, sp);
+      }
+    }
     const then = engine.afterAttempt(result);
     if (then === 'leave') break;
-    if (then === 'restart') {
-      cpu.count(C.restarts);
-      sptep = iterator.first(kvm, head, cpu.mmuReleases);
-    } else {
-      if (iterator.releases !== cpu.mmuReleases) {
-        kvm.observer.broken(cpu, {
-          id: 'D4', text: `${cpu.name} goes on with an rmap iterator from before mmu_lock was dropped`, words: [head],
-        });
-      }
-      sptep = iterator.next(kvm);
-    }
+    sptep = nextAttempt(pass, head, then);
   }
   return false;
+}
+
+/** 3.4 steps 3 and 4: over again from the head, or on with the next entry. */
+function nextAttempt(pass: SplitPass, head: number, then: 'restart' | 'next'): number {
+  const { kvm, cpu, iterator } = pass;
+  if (then === 'restart') {
+    cpu.count(C.restarts);
+    return iterator.first(kvm, head, cpu.mmuReleases);
+  }
+  if (iterator.releases !== cpu.mmuReleases) {
+    kvm.observer.broken(cpu, {
+      id: 'D4', text: `${cpu.name} goes on with an rmap iterator from before mmu_lock was dropped`, words: [head],
+    });
+  }
+  return iterator.next(kvm);
 }
 
 /** 3.4 step 1: entries the handler passes over, and what it WARNs about (Q14, Q18). */
@@ -107,56 +137,56 @@ function skipSpte(pass: SplitPass, sptep: number): boolean {
   return roleInvalid(role);
 }
 
-/** shadow_mmu_try_split_huge_page() (3.5) with shadow_mmu_split_huge_page() (3.7) and __link_shadow_page() (3.10) in it. */
-export function* shadowMmuTrySplitHugePage(pass: SplitPass, hugeSptep: number): Steps<number> {
-  const { kvm, cpu, caches } = pass;
-  const { engine } = kvm;
+/** 3.5 steps 1 and 2: what is to be split, and whether there is room. Returns 0 or ENOSPC. */
+function beginAttempt(pass: SplitPass, hugeSptep: number): number {
+  const { kvm, cpu } = pass;
   const parent = sptepToSp(kvm, hugeSptep);
-  const level = roleLevel(spRole(kvm, parent));
-  const gfn = pageGetGfn(kvm, parent, spteIndex(kvm, hugeSptep));
-  pass.level = level;
-  pass.gfn = gfn;
+  pass.level = roleLevel(spRole(kvm, parent));
+  pass.gfn = pageGetGfn(kvm, parent, spteIndex(kvm, hugeSptep));
   kvm.observer.splitBegin(cpu, hugeSptep);
+  if (mmuAvailablePages(kvm) > kvm.engine.splitMinFreePages) return 0;
+  cpu.count(C.splitEnospc);
+  kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);
+  kvm.observer.splitAttempt(cpu, pass.gfn, pass.level, kvm.w[hugeSptep * 2]!, kvm.w[hugeSptep * 2 + 1]!, ENOSPC);
+  return ENOSPC;
+}
 
-  if (mmuAvailablePages(kvm) <= engine.splitMinFreePages) {
-    cpu.count(C.splitEnospc);
-    kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);
-    kvm.observer.splitAttempt(cpu, gfn, level, kvm.w[hugeSptep * 2]!, kvm.w[hugeSptep * 2 + 1]!, ENOSPC);
-    return ENOSPC;
-  }
-  if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
-  if (engine.needTopupSplitCachesOrResched(kvm, cpu, caches)) return yield* dropLockAndTopup(pass, hugeSptep);
-
-  if (cpu.stepped) yield cpu.at(Op.Load64, hugeSptep * 2);
+/** 3.7 step 1: the huge value is snapshotted, the child found or made. The caller has announced Load64 of the entry. */
+function getChild(pass: SplitPass, hugeSptep: number): number {
+  const { kvm, cpu } = pass;
   cpu.load64(hugeSptep);
   pass.hugeLo = cpu.lo;
   pass.hugeHi = cpu.hi;
   pass.childHasTables = false;
-  const sp = engine.getSpForSplit(pass, hugeSptep);
-  if (pass.unsyncHits.length > 0) yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
-  kvm.observer.splitChild(cpu, hugeSptep, sp);
+  return kvm.engine.getSpForSplit(pass, hugeSptep);
+}
 
-  for (let i = engine.fillSplitChild(pass, sp, 0); i < kvm.entries; ) {
-    yield* recycleRmap(kvm, cpu, pass.slot, spGfn(kvm, sp) + i * kvm.pages(level - 1), level - 1);
-    i = engine.fillSplitChild(pass, sp, i + 1);
-  }
+/** 3.7 step 2, up to an entry whose rmap head must be recycled first. */
+function fillChild(pass: SplitPass, hugeSptep: number, sp: number): number {
+  pass.kvm.observer.splitChild(pass.cpu, hugeSptep, sp);
+  return pass.kvm.engine.fillSplitChild(pass, sp, 0);
+}
 
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, hugeSptep * 2);
-  dropSpte(kvm, cpu, hugeSptep);
-  if (engine.splitNeedsFlush(pass)) {
-    yield* flushRemoteTlbs(kvm, cpu, 'split', engine.splitFlushGfn(kvm, hugeSptep, gfn), kvm.pages(level));
+/** 3.7 step 2c: the head of entry `at` has become too long; it is emptied, and the filling goes on behind the entry. */
+function* recycleAndFill(pass: SplitPass, sp: number, at: number): Steps<void> {
+  const { kvm, cpu, slot } = pass;
+  const level = pass.level - 1;
+  for (let i = at; i < kvm.entries; i = kvm.engine.fillSplitChild(pass, sp, i + 1)) {
+    yield* recycleRmap(kvm, cpu, slot, spGfn(kvm, sp) + i * kvm.pages(level), level);
   }
-  if (cpu.stepped) yield cpu.at(Op.Store64, hugeSptep * 2);
-  engine.linkSplitChild(pass, hugeSptep, sp);
+}
+
+/** 3.10 steps 3 and 4, and the accounts of a split that worked. The caller has announced Store64 of the entry. */
+function finishAttempt(pass: SplitPass, hugeSptep: number, sp: number): void {
+  const { kvm, cpu, level } = pass;
+  kvm.engine.linkSplitChild(pass, hugeSptep, sp);
   kvm.observer.splitLinked(cpu, hugeSptep, sp, pass.hugeLo, pass.hugeHi);
-  engine.splitLinked(pass, sp);
-
+  kvm.engine.splitLinked(pass, sp);
   pass.splitsThisHold++;
   cpu.count(C.splitOk);
   cpu.count(level === PG_LEVEL_1G ? C.split1g : C.split2m);
   kvm.observer.progress(cpu);
-  kvm.observer.splitAttempt(cpu, gfn, level, pass.hugeLo, pass.hugeHi, 0);
-  return 0;
+  kvm.observer.splitAttempt(cpu, pass.gfn, level, pass.hugeLo, pass.hugeHi, 0);
 }
 
 /** 3.5 step 3: the lock is dropped, the caches are filled, and the caller starts over. */

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { replaySchedule, search, type SearchOptions } from '../../src/campaign/search.ts';
+import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../../src/check/all.ts';
+import { makeJudge } from '../../src/check/judge.ts';
+import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
+import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
+import { loadScenario } from '../../src/scenario/load.ts';
+import { engineOf, findVariant, VARIANTS } from '../../src/variants/index.ts';
+
+/** Most schedules a hunt may take. */
+const BUDGET = 20_000;
+const SEED = 'catch-1';
+
+/** The bug, the check that finds it first, and the one that finds it when flush accounting does not count. */
+const CAUGHT: readonly (readonly [variant: string, by: string, withoutAccounting: string])[] = [
+  ['never-flush-on-reuse', 'D24', 'Q35'],
+  ['no-restart-after-eagain', 'D4', 'D4'],
+  ['child-role-ignores-access', 'Q10', 'Q10'],
+  ['skip-wrprot-if-not-writable', 'D10', 'D10'],
+  ['link-before-fill', 'Q35', 'Q35'],
+  ['busted-lock', 'D1', 'D1'],
+];
+
+async function options(variantName: string, engineName: string): Promise<Omit<SearchOptions, 'judge'>> {
+  const variant = findVariant(variantName)!;
+  const machine = buildMachine(await loadScenario(variant.scenario ?? 'nested-migration'), 'explore');
+  return {
+    machine, layout: layoutThatFits(machine, 2 ** 32), engine: engineOf([findVariant(engineName)!]), custom: undefined,
+    seed: SEED, from: 0, schedules: BUDGET, maxFailures: 1, strategy: (master) => new RandomWalk(master), twice: false,
+    signal: new AbortController().signal,
+  };
+}
+const judge = () => makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
+
+describe('the random walk', () => {
+  it('is tried on every shipped bug', () => {
+    const bugs = VARIANTS.filter((variant) => variant.kind === 'bug').map((variant) => variant.name);
+    expect(CAUGHT.map(([name]) => name).sort()).toEqual([...bugs].sort());
+  });
+
+  it.each(CAUGHT)('finds %s as %s, and a hundred replays agree', async (name, by, withoutAccounting) => {
+    const base = await options(name, name);
+    const { failures } = await search({ ...base, judge: judge() });
+    expect(failures).toHaveLength(1);
+    const failure = failures[0]!;
+    expect(failure.violation.id).toBe(by);
+    expect(failure.reproduced).toBe(true);
+    const { schedule, hash } = failure;
+    const hashes = new Set<string>();
+    for (let i = 0; i < 50; i++) {
+      const { result, same } = replaySchedule({ ...base, judge: judge(), schedule });
+      expect(same).toBe(true);
+      expect(result.violations[0]).toEqual(failure.violation);
+      hashes.add(result.hash);
+    }
+    expect([...hashes]).toEqual([hash]);
+
+    const deeper = await search({ ...base, judge: judge(), without: new Set(['D24']) });
+    expect(deeper.failures[0]?.violation.id).toBe(withoutAccounting);
+  });
+
+  it('sees the TLB over the hole too, when nothing else may speak', async () => {
+    const base = await options('never-flush-on-reuse', 'never-flush-on-reuse');
+    const { failures } = await search({ ...base, judge: judge(), without: new Set(['D24', 'Q35']) });
+    expect(['Q49', 'Q50']).toContain(failures[0]?.violation.id);
+  });
+
+  it.each(['p0', 'p1', 'p2'])('reports nothing about the clean engine %s in the same scenarios', async (profile) => {
+    for (const [name] of CAUGHT) {
+      const base = await options(name, profile);
+      const { failures, diverged } = await search({ ...base, judge: judge(), schedules: 150, twice: true });
+      expect(failures).toEqual([]);
+      expect(diverged).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,55 @@
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { cli } from './run-cli.ts';
+
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/scenarios/${name}`, import.meta.url));
+
+/** What is given, and what the one line on standard error must say. */
+const WRONG: readonly (readonly [args: readonly string[], says: string])[] = [
+  [['rnu'], 'there is no command rnu; did you mean run?'],
+  [[], 'a command is needed'],
+  [['run', '--memroy', '1G'], 'unknown option or argument: memroy; did you mean --memory?'],
+  [['run', 'nested-migratoin'], 'there is no scenario nested-migratoin; did you mean nested-migration?'],
+  [['run', '--vcpus', '0'], '--vcpus: "0" given, allowed is an integer from 1 to 64'],
+  [['run', '--write-fraction', '1.5'], '--write-fraction: "1.5" given, allowed is a number from 0 to 1'],
+  [['run', '--memory', '1000'], '--memory: "1000" given, allowed is a size from 16K'],
+  [['run', '--memory', '1T', '--backing', '4k'], 'does not fit'],
+  [['run', '--splitters', '9'], '--splitters: 9 given, allowed is at most 4'],
+  [['run', '--json', '/no/such/folder/out.json'], '--json: /no/such/folder/out.json cannot be written'],
+  [['run', '--duration', '5'], '--duration: "5" given, allowed is a duration'],
+  [['explore', '--variant', 'p9'], 'there is no variant p9; did you mean p0?'],
+  [['explore', '--without', 'Q99'], '--without: there is no check Q99'],
+  [['explore', '--mmu-pages', '2'], '--mmu-pages: 2 given, allowed is 0, or at least'],
+  [['replay'], '--seed: needed to replay'],
+  [['explore', 'no-such-file.ts'], 'there is no file no-such-file.ts'],
+  [['explore', fixture('no-syntax.ts')], 'cannot be loaded'],
+  [['explore', fixture('throws.ts')], 'Error: thrown while loading'],
+  [['explore', fixture('no-default.ts')], 'has no default export'],
+  [['explore', fixture('not-a-scenario.ts')], 'name: must be lower-case letters, digits and hyphens'],
+];
+
+describe('wrong usage', () => {
+  it.each(WRONG)('%j is refused with status 2 and says why', async (args, says) => {
+    const { status, stdout, stderr } = await cli(args);
+    expect(stderr).toContain(says);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(stdout).toBe('');
+    expect(status).toBe(2);
+  });
+
+  it('leaves no file behind when a run is refused after --json was checked', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'splitstorm-'));
+    const { status } = await cli(['run', '--json', join(folder, 'out.json'), '--vcpus', '0']);
+    expect(status).toBe(2);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('gives a file that never ends 15 seconds', async () => {
+    const { status, stderr } = await cli(['explore', fixture('endless.ts')]);
+    expect(stderr).toContain('did not finish loading and building within 15 s');
+    expect(status).toBe(2);
+  });
+});

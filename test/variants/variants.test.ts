@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { P1_ENGINE } from '../../src/mmu/default-engine.ts';
+import type { Engine } from '../../src/mmu/engine.ts';
+import { EAGAIN, ENOSPC } from '../../src/mmu/errno.ts';
+import { makeRole, roleAccess } from '../../src/mmu/role.ts';
+import { composeEngine, defineVariant } from '../../src/variants/define.ts';
+import { engineOf, findVariant, VARIANTS } from '../../src/variants/index.ts';
+import { shippedScenarios } from '../../src/scenario/load.ts';
+
+/** Steps of each shipped variant that differ from P1. A variant that is not in here fails the first test. */
+const STEPS: Readonly<Record<string, readonly (keyof Engine)[]>> = {
+  p0: ['flushAfterEnable', 'profile', 'splitFlushGfn', 'splitNeedsFlush'],
+  p1: [],
+  p2: ['profile', 'splitNeedsFlush'],
+  'never-flush-on-reuse': ['splitNeedsFlush'],
+  'no-restart-after-eagain': ['afterAttempt'],
+  'child-role-ignores-access': ['splitChildRole'],
+  'skip-wrprot-if-not-writable': ['needsWriteProtect'],
+  'link-before-fill': ['fillSplitChild', 'splitLinked'],
+  'busted-lock': ['writeLock', 'writeUnlock'],
+};
+
+const engine = (name: string): Engine => engineOf([findVariant(name)!]);
+
+describe('the shipped variants', () => {
+  it('are these', () => {
+    expect(VARIANTS.map(({ name }) => name).sort()).toEqual(Object.keys(STEPS).sort());
+  });
+
+  it.each(VARIANTS.map((variant) => [variant.name, variant] as const))(
+    '%s changes its steps and no others',
+    (name, variant) => {
+      const made = engine(name);
+      const keys = Object.keys(P1_ENGINE) as (keyof Engine)[];
+      expect(Object.keys(made).sort()).toEqual(keys.sort());
+      const changed = keys.filter(
+        (key) => key !== 'name' && key !== 'summary' && made[key] !== P1_ENGINE[key],
+      );
+      expect(changed.sort()).toEqual(STEPS[name]);
+      expect([made.name, made.summary]).toEqual([name, variant.summary]);
+    },
+  );
+
+  it('say what they are for: bugs name the checks that catch them, profiles and ideas none', () => {
+    for (const { name, kind, caughtBy, facts } of VARIANTS) {
+      expect([name, caughtBy.length > 0]).toEqual([name, kind === 'bug']);
+      expect(facts.length).toBeGreaterThan(0);
+    }
+    const scenarios = VARIANTS.flatMap(({ scenario }) => scenario ?? []);
+    expect(shippedScenarios()).toEqual(expect.arrayContaining(scenarios));
+    expect(scenarios.length).toBeGreaterThan(2);
+  });
+
+  it('leave the default engine alone', () => {
+    const before = { ...P1_ENGINE };
+    for (const variant of VARIANTS) engineOf([variant]);
+    expect(P1_ENGINE).toEqual(before);
+  });
+});
+
+describe('composing variants', () => {
+  it('applies them from left to right, each to the engine made so far', () => {
+    const add = (name: string, n: number): ReturnType<typeof defineVariant> =>
+      defineVariant({
+        name,
+        summary: name,
+        kind: 'idea',
+        facts: [],
+        caughtBy: [],
+        apply: (base) => ({ clearSplitEnd: (last) => base.clearSplitEnd(last) * 10 + n }),
+      });
+    const made = composeEngine(P1_ENGINE, [add('one', 1), add('two', 2)]);
+    expect([made.clearSplitEnd(7), made.name, made.summary]).toEqual([712, 'one+two', 'two']);
+    expect(composeEngine(P1_ENGINE, [])).toBe(P1_ENGINE);
+  });
+
+  it('knows what is not a variant', () => {
+    expect(findVariant('p9')).toBeUndefined();
+  });
+});
+
+describe('steps that are plain functions', () => {
+  it('no-restart-after-eagain goes on after EAGAIN and does otherwise as P1', () => {
+    const { afterAttempt } = engine('no-restart-after-eagain');
+    expect([0, EAGAIN, ENOSPC].map(afterAttempt)).toEqual(['restart', 'next', 'leave']);
+    expect([0, EAGAIN, ENOSPC].map(P1_ENGINE.afterAttempt)).toEqual(['restart', 'restart', 'leave']);
+  });
+
+  it("child-role-ignores-access takes the parent's access", () => {
+    const parent = makeRole({ level: 2, direct: false, access: 7, guest_mode: true });
+    const access = (made: Engine): number => roleAccess(made.splitChildRole(undefined as never, parent, 4));
+    expect([access(engine('child-role-ignores-access')), access(P1_ENGINE)]).toEqual([7, 4]);
+  });
+});
