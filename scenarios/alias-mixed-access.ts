@@ -9,7 +9,8 @@ import { defineScenario } from '../src/scenario/define.ts';
 
 export default defineScenario({
   name: 'alias-mixed-access',
-  summary: 'every page is mapped four times with different permissions: four roles, four children, lists in every rmap',
+  summary:
+    'every page is mapped four times with different permissions: four roles, four children, lists in every rmap',
   about:
     'L1 maps its memory at four L2 ranges by 2 MiB entries with rwx, rx, rw and r. Each split fills 512 rmap heads that ' +
     'hold entries already, so descriptors are consumed at full rate and every second split has to refill the cache.',
@@ -21,7 +22,11 @@ export default defineScenario({
       {
         name: 'aliased',
         mappings: (['rwx', 'rx', 'rw', 'r'] as const).map((perm, alias) => ({
-          l2Gfn: alias * pages, l1Gfn: base, level: 2 as const, count: pages / huge2, perm,
+          l2Gfn: alias * pages,
+          l1Gfn: base,
+          level: 2 as const,
+          count: pages / huge2,
+          perm,
         })),
       },
     ],

@@ -9,7 +9,7 @@ import { defineScenario } from '../src/scenario/define.ts';
 
 export default defineScenario({
   name: 'alias-same-access',
-  summary: 'every page is mapped twice with equal permissions: the second split reuses the first one\'s child',
+  summary: "every page is mapped twice with equal permissions: the second split reuses the first one's child",
   about:
     'L1 maps its memory at two L2 ranges by 2 MiB entries of equal permission. The children are shared, so half of the ' +
     'splits make no page and take no table from the caches; parent lists grow to two entries and take a descriptor.',

@@ -26,7 +26,11 @@ export default defineScenario({
         {
           name: 'aliased',
           mappings: Array.from({ length: pages / huge2 }, (_, page) => ({
-            l2Gfn: page * aliases * huge2, l1Gfn: base + page * huge2, level: 2 as const, count: aliases, l1Step: 0,
+            l2Gfn: page * aliases * huge2,
+            l1Gfn: base + page * huge2,
+            level: 2 as const,
+            count: aliases,
+            l1Step: 0,
           })),
         },
       ],

@@ -29,7 +29,12 @@ export default defineScenario({
           name: 'L2',
           mappings: [
             ...(giants > 0 ? [{ l2Gfn: base, l1Gfn: base, level: 3 as const, count: giants }] : []),
-            { l2Gfn: base + giants * huge3, l1Gfn: base + giants * huge3, level: 2 as const, count: rest / huge2 },
+            {
+              l2Gfn: base + giants * huge3,
+              l1Gfn: base + giants * huge3,
+              level: 2 as const,
+              count: rest / huge2,
+            },
           ],
         },
       ],

@@ -11,7 +11,8 @@ import { defineScenario } from '../src/scenario/define.ts';
 
 export default defineScenario({
   name: 'nx-partial-reuse',
-  summary: 'one alias was split by NX and is full of holes, the other is still 1 GiB: the split reuses the partial table',
+  summary:
+    'one alias was split by NX and is full of holes, the other is still 1 GiB: the split reuses the partial table',
   about:
     'With nx_huge_pages on, alias A was executed (split by fault, mostly empty below) and alias B was written (one 1 GiB ' +
     'leaf). The eager split of B reuses the partly filled table of A. Leave the flush out and TLBs keep a 1 GiB ' +

@@ -10,7 +10,7 @@ import { defineScenario } from '../src/scenario/define.ts';
 
 export default defineScenario({
   name: 'shadowed-tables',
-  summary: 'L2 maps the pages of L1\'s own nested tables, and tables are first shadowed while logging goes on',
+  summary: "L2 maps the pages of L1's own nested tables, and tables are first shadowed while logging goes on",
   about:
     'L1 keeps its tables at the end of the migrated slot. L2 reaches them through 2 MiB entries and writes there; a second ' +
     'L2 range, mapped by 4 KiB tables that nobody has used yet, makes KVM shadow them in the middle of the migration.',

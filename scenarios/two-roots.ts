@@ -22,7 +22,11 @@ export default defineScenario({
   machine: (p, { huge2, base, pages }) => ({
     roots: [
       { name: 'A', mappings: [{ l2Gfn: 0, l1Gfn: base, level: 2, count: pages / huge2 }] },
-      { name: 'B', smep: p['smep'] === true, mappings: [{ l2Gfn: pages, l1Gfn: base, level: 2, count: pages / huge2 }] },
+      {
+        name: 'B',
+        smep: p['smep'] === true,
+        mappings: [{ l2Gfn: pages, l1Gfn: base, level: 2, count: pages / huge2 }],
+      },
     ],
     populate: 'all',
   }),

@@ -26,20 +26,37 @@ const [seeds, budget, replays] = [Number(values.seeds), Number(values.budget), N
 /** Flush accounting alone would give the flush bugs away at once; what matters is that the damage is seen too. */
 const ACCOUNTING = new Set(['D24']);
 
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
+const median = (list: readonly number[]): number =>
+  [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 
 let missed = 0;
-const rows = ['| variant | scenario | found | schedules to find, median (max) | by | without flush accounting | replays that agree |', '|---|---|---|---|---|---|---|'];
+const rows = [
+  '| variant | scenario | found | schedules to find, median (max) | by | without flush accounting | replays that agree |',
+  '|---|---|---|---|---|---|---|',
+];
 for (const variant of VARIANTS.filter((candidate) => candidate.kind === 'bug')) {
   const scenario = await loadScenario(variant.scenario ?? 'nested-migration');
   const machine = buildMachine(scenario, 'explore');
   const base = {
-    machine, layout: layoutThatFits(machine, 2 ** 32), engine: engineOf([variant]), custom: undefined,
+    machine,
+    layout: layoutThatFits(machine, 2 ** 32),
+    engine: engineOf([variant]),
+    custom: undefined,
     strategy: (master: number) => new RandomWalk(master),
   };
   const judge = () => makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
   const hunt = (seed: string, without: ReadonlySet<string>) =>
-    search({ ...base, judge: judge(), seed, without, from: 0, schedules: budget, maxFailures: 1, twice: false, signal: new AbortController().signal });
+    search({
+      ...base,
+      judge: judge(),
+      seed,
+      without,
+      from: 0,
+      schedules: budget,
+      maxFailures: 1,
+      twice: false,
+      signal: new AbortController().signal,
+    });
 
   const found: number[] = [];
   const ids = new Map<string, number>();
@@ -58,11 +75,13 @@ for (const variant of VARIANTS.filter((candidate) => candidate.kind === 'bug')) 
     for (let again = 0; again < replays; again += 2) {
       const { result, same } = replaySchedule({ ...base, judge: judge(), seed, schedule: failure.schedule });
       replayed += 2;
-      if (same && result.hash === failure.hash && result.violations[0]?.id === failure.violation.id) agreed += 2;
+      if (same && result.hash === failure.hash && result.violations[0]?.id === failure.violation.id)
+        agreed += 2;
     }
   }
   if (found.length < seeds || agreed < replayed) missed++;
-  const list = (map: ReadonlyMap<string, number>): string => [...map].map(([id, count]) => `${id} ${count}`).join(', ');
+  const list = (map: ReadonlyMap<string, number>): string =>
+    [...map].map(([id, count]) => `${id} ${count}`).join(', ');
   rows.push(
     `| ${variant.name} | ${scenario.name} | ${found.length} of ${seeds} | ${median(found)} (${Math.max(...found)}) | ${list(ids)} | ${list(deeper)} | ${agreed} of ${replayed} |`,
   );

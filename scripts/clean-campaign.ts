@@ -38,10 +38,25 @@ interface Document {
 const scenarios = shippedScenarios();
 const variants = values.variants.split(',');
 const each = Math.ceil(Number(values.schedules) / (scenarios.length * variants.length));
-const jobs: Job[] = variants.flatMap((variant) => scenarios.map((scenario) => ({ scenario, variant, schedules: each })));
+const jobs: Job[] = variants.flatMap((variant) =>
+  scenarios.map((scenario) => ({ scenario, variant, schedules: each })),
+);
 
 function run(job: Job): Promise<Document> {
-  const args = [bin, 'explore', job.scenario, '--variant', job.variant, '--schedules', String(job.schedules), '--seed', values.seed, '--quiet', '--json', '-'];
+  const args = [
+    bin,
+    'explore',
+    job.scenario,
+    '--variant',
+    job.variant,
+    '--schedules',
+    String(job.schedules),
+    '--seed',
+    values.seed,
+    '--quiet',
+    '--json',
+    '-',
+  ];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';
@@ -64,12 +79,18 @@ await Promise.all(
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
       const document = await run(job);
       results.set(job, document);
-      process.stderr.write(`${job.variant} ${job.scenario}: ${document.exploration.schedules} schedules, ${document.violations.length} violations\n`);
-      for (const violation of document.violations) process.stderr.write(`  ${violation.id}: ${violation.text}\n  ${document.reproduce.command}\n`);
+      process.stderr.write(
+        `${job.variant} ${job.scenario}: ${document.exploration.schedules} schedules, ${document.violations.length} violations\n`,
+      );
+      for (const violation of document.violations)
+        process.stderr.write(`  ${violation.id}: ${violation.text}\n  ${document.reproduce.command}\n`);
     }
   }),
 );
-const lines = ['| profile | scenario | schedules | visible operations | schedules/s | violations |', '|---|---|---|---|---|---|'];
+const lines = [
+  '| profile | scenario | schedules | visible operations | schedules/s | violations |',
+  '|---|---|---|---|---|---|',
+];
 let total = 0;
 let operations = 0;
 let violations = 0;
@@ -78,8 +99,12 @@ for (const job of jobs) {
   total += exploration.schedules;
   operations += exploration.steps;
   violations += broken.length;
-  lines.push(`| ${job.variant} | ${job.scenario} | ${exploration.schedules} | ${exploration.steps} | ${Math.round((exploration.schedules / durationMs) * 1000)} | ${broken.length} |`);
+  lines.push(
+    `| ${job.variant} | ${job.scenario} | ${exploration.schedules} | ${exploration.steps} | ${Math.round((exploration.schedules / durationMs) * 1000)} | ${broken.length} |`,
+  );
 }
 lines.push(`| all | | ${total} | ${operations} | | ${violations} |`);
-process.stdout.write(`${lines.join('\n')}\n\n${total} schedules in ${Math.round((performance.now() - began) / 1000)} s on ${values.processes} processes\n`);
+process.stdout.write(
+  `${lines.join('\n')}\n\n${total} schedules in ${Math.round((performance.now() - began) / 1000)} s on ${values.processes} processes\n`,
+);
 process.exitCode = violations > 0 ? 1 : 0;

@@ -6,7 +6,8 @@ import type { TrialReply, TrialRequest } from '../src/scenario/trial.ts';
 
 export default async (request: TrialRequest): Promise<TrialReply> => {
   try {
-    if (request.kind === 'scenario') buildMachine(await loadScenario(request.path), request.purpose, request.parameters);
+    if (request.kind === 'scenario')
+      buildMachine(await loadScenario(request.path), request.purpose, request.parameters);
     else await loadVariant(request.path);
     return {};
   } catch (error) {

@@ -151,9 +151,11 @@ class Drawer {
     next.root = root;
     next.l2Gfn = range.l2Gfn + page;
     next.access =
-      what < workload.writeFraction && range.write ? ACCESS_WRITE
-      : what >= 1 - workload.execFraction && range.exec ? ACCESS_EXEC
-      : ACCESS_READ;
+      what < workload.writeFraction && range.write
+        ? ACCESS_WRITE
+        : what >= 1 - workload.execFraction && range.exec
+          ? ACCESS_EXEC
+          : ACCESS_READ;
     next.done = false;
   }
 }

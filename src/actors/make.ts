@@ -11,7 +11,9 @@ import { splitWorker } from './split-worker.ts';
  * @throws Error if a custom actor is not among them
  */
 export function makeActor(
-  context: ActorContext, spec: ActorSpec, custom: Readonly<Record<string, CustomActor>> = {},
+  context: ActorContext,
+  spec: ActorSpec,
+  custom: Readonly<Record<string, CustomActor>> = {},
 ): Steps<void> {
   switch (spec.kind) {
     case 'l2-vcpu':

@@ -18,7 +18,10 @@ export class ControlledMeasures {
     this.recorders = runtime.cpus.map(
       (cpu) =>
         new LockRecorder({
-          actor: cpu.actor, cls: cpu.cls, unit: 'steps', classes,
+          actor: cpu.actor,
+          cls: cpu.cls,
+          unit: 'steps',
+          classes,
           previousOwner: (lock) => (lock === LOCK_MMU ? this.lastOwner : -1),
         }),
     );
@@ -53,7 +56,9 @@ export class ControlledMeasures {
 
 /** Statistics from the counters alone: what a search has, which records no locks. */
 export function controlledStatistics(
-  runtime: ControlledRuntime, steps: number, brokenRules: readonly string[],
+  runtime: ControlledRuntime,
+  steps: number,
+  brokenRules: readonly string[],
   more: Partial<Parameters<typeof summarize>[0]> = {},
 ): RunStatistics {
   return summarize({

@@ -32,7 +32,8 @@ export class ActorProbe implements LockProbe {
       cls: actorIdentity(spec).cls,
       unit: 'ns',
       classes: task.machine.actors.map((actor) => actorIdentity(actor).cls),
-      previousOwner: (lock) => (lock === LOCK_MMU ? Atomics.load(kvm.w, kvm.base + KVM.mmuLastOwner) - 1 : -1),
+      previousOwner: (lock) =>
+        lock === LOCK_MMU ? Atomics.load(kvm.w, kvm.base + KVM.mmuLastOwner) - 1 : -1,
     });
   }
 

@@ -24,7 +24,9 @@ const INSIDE = INVARIANTS.filter((invariant) => invariant.kind === 'inside').map
 /** The ids that a set of checks covers, each once, in the order of the kernel-facts: Q before D, by number. */
 export function checkIds(checks: readonly { readonly ids: readonly string[] }[]): string[] {
   const ids = new Set([...checks.flatMap((check) => check.ids), ...INSIDE]);
-  return [...ids].sort((a, b) => b.charCodeAt(0) - a.charCodeAt(0) || Number(a.slice(1)) - Number(b.slice(1)));
+  return [...ids].sort(
+    (a, b) => b.charCodeAt(0) - a.charCodeAt(0) || Number(a.slice(1)) - Number(b.slice(1)),
+  );
 }
 
 /** The sentence of a check; empty for an unknown id. */
@@ -93,10 +95,12 @@ export function makeOutcome(parts: OutcomeParts): Outcome {
     durationMs: parts.durationMs,
     ...(parts.exploration === undefined ? {} : { exploration: parts.exploration }),
     violations: parts.violations.map((violation): OutcomeViolation => ({
-      ...violation, words: [...violation.words], sentence: sentenceOf(violation.id),
+      ...violation,
+      words: [...violation.words],
+      sentence: sentenceOf(violation.id),
     })),
     checks: { ran: [...parts.checksRan], stops: parts.inspections },
-    statistics: parts.statistics as Outcome['statistics'],
+    statistics: parts.statistics,
     actors: [...parts.actors],
     caveats: [...parts.caveats],
   };

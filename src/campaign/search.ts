@@ -80,7 +80,12 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   const { machine, layout, engine, judge, custom } = options;
   const master = masterSeed(options.seed);
   const runtime = new ControlledRuntime({
-    machine, layout, engine, judge, custom, without: options.without,
+    machine,
+    layout,
+    engine,
+    judge,
+    custom,
+    without: options.without,
     ...(options.livelockSteps === undefined ? {} : { livelockSteps: options.livelockSteps }),
   });
   const scheduler = options.strategy(master);
@@ -112,7 +117,12 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
       if (violation !== undefined) {
         byCheck[violation.id] = (byCheck[violation.id] ?? 0) + 1;
         failures.push({
-          schedule, steps: result.steps, preemptions: result.preemptions, hash: result.hash, violation, reproduced: same,
+          schedule,
+          steps: result.steps,
+          preemptions: result.preemptions,
+          hash: result.hash,
+          violation,
+          reproduced: same,
         });
       }
     }
@@ -127,12 +137,24 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
     }
   }
   return {
-    schedules: done, steps, decisions, truncated, failures, byCheck, diverged,
-    hash: (hash >>> 0).toString(16).padStart(8, '0'), elapsedMs: performance.now() - began, interrupted, runtime,
+    schedules: done,
+    steps,
+    decisions,
+    truncated,
+    failures,
+    byCheck,
+    diverged,
+    hash: (hash >>> 0).toString(16).padStart(8, '0'),
+    elapsedMs: performance.now() - began,
+    interrupted,
+    runtime,
   };
 }
 
-export interface ReplayOptions extends Omit<SearchOptions, 'from' | 'schedules' | 'maxFailures' | 'twice' | 'signal' | 'onProgress'> {
+export interface ReplayOptions extends Omit<
+  SearchOptions,
+  'from' | 'schedules' | 'maxFailures' | 'twice' | 'signal' | 'onProgress'
+> {
   readonly schedule: number;
   readonly listener?: OpListener;
   /** Given the runtime before the second, recorded run. */
@@ -148,7 +170,12 @@ export function replaySchedule(options: ReplayOptions): {
   const master = masterSeed(options.seed);
   const { machine, layout, engine, judge, custom } = options;
   const runtime = new ControlledRuntime({
-    machine, layout, engine, judge, custom, without: options.without,
+    machine,
+    layout,
+    engine,
+    judge,
+    custom,
+    without: options.without,
     ...(options.livelockSteps === undefined ? {} : { livelockSteps: options.livelockSteps }),
   });
   const scheduler = options.strategy(master);
@@ -159,4 +186,3 @@ export function replaySchedule(options: ReplayOptions): {
   const same = first.hash === result.hash && first.violations[0]?.id === result.violations[0]?.id;
   return { result, same, runtime };
 }
-

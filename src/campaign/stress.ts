@@ -73,18 +73,38 @@ export async function stress(options: StressOptions): Promise<StressResult> {
   const timer = new AbortController();
   const timeout = setTimeout(() => timer.abort(), options.durationMs);
   const signal = AbortSignal.any([options.signal, timer.signal]);
-  const pool = makePool({ threads: machine.actors.length, workerFile: workerUrl('actor'), execArgv: sourceExecArgv() });
+  const pool = makePool({
+    threads: machine.actors.length,
+    workerFile: workerUrl('actor'),
+    execArgv: sourceExecArgv(),
+  });
   const results: RepetitionResult<ActorMeasures>[] = [];
   const violations: Violation[] = [];
   try {
-    for (let repetition = 0; !signal.aborted && (options.repetitions === 0 || repetition < options.repetitions); repetition++) {
+    for (
+      let repetition = 0;
+      !signal.aborted && (options.repetitions === 0 || repetition < options.repetitions);
+      repetition++
+    ) {
       const result = await runRepetition<ActorMeasures>({
-        machine, layout, engine, variants, scenarioFile, master: masterSeed(options.seed), repetition, pool,
-        spins: SPINS, stopEveryMs: options.stopEveryMs, hangMs: options.hangMs, signal,
+        machine,
+        layout,
+        engine,
+        variants,
+        scenarioFile,
+        master: masterSeed(options.seed),
+        repetition,
+        pool,
+        spins: SPINS,
+        stopEveryMs: options.stopEveryMs,
+        hangMs: options.hangMs,
+        signal,
         checkWorld: (kvm) => checkWorld(kvm, ALL_STATE_CHECKS),
         onSample: (sample) => {
           options.onProgress?.({
-            elapsedMs: performance.now() - began, repetition, hugePagesLeft: sample.pages2m + sample.pages1g,
+            elapsedMs: performance.now() - began,
+            repetition,
+            hugePagesLeft: sample.pages2m + sample.pages1g,
             violations: violations.length,
           });
         },
@@ -101,7 +121,9 @@ export async function stress(options: StressOptions): Promise<StressResult> {
 }
 
 function summarizeStress(
-  options: StressOptions, results: readonly RepetitionResult<ActorMeasures>[], violations: readonly Violation[],
+  options: StressOptions,
+  results: readonly RepetitionResult<ActorMeasures>[],
+  violations: readonly Violation[],
   elapsedMs: number,
 ): StressResult {
   const { machine } = options;
@@ -109,12 +131,17 @@ function summarizeStress(
   const last = results[results.length - 1];
   const durationMs = results.reduce((sum, result) => sum + result.durationMs, 0);
   const cores = availableParallelism();
-  const samples: readonly HugePageSample[] = (last?.samples ?? []).map((sample) => ({ ...sample, t: sample.t * NS_PER_MS }));
+  const samples: readonly HugePageSample[] = (last?.samples ?? []).map((sample) => ({
+    ...sample,
+    t: sample.t * NS_PER_MS,
+  }));
   const statistics = summarize({
     unit: 'ns',
     duration: durationMs * NS_PER_MS,
     splitTime: measures.reduce((sum, measure) => sum + measure.splitNs, 0),
-    rows: results.flatMap((result) => result.actors.map((actor) => ({ cls: actor.cls as ActorClass, row: actor.counters }))),
+    rows: results.flatMap((result) =>
+      result.actors.map((actor) => ({ cls: actor.cls as ActorClass, row: actor.counters })),
+    ),
     locks: measures.map((measure) => measure.locks),
     dropLatency: measures.map((measure) => measure.dropLatency),
     hugePages: samples,
@@ -136,7 +163,9 @@ function summarizeStress(
     stops: results.reduce((sum, result) => sum + result.stops + (result.finalCheck ? 1 : 0), 0),
     statistics,
     actors: (last?.actors ?? []).map((actor) => ({
-      name: actor.name, class: actor.cls as ActorClass, status: actor.status,
+      name: actor.name,
+      class: actor.cls as ActorClass,
+      status: actor.status,
       ...(actor.error === undefined ? {} : { error: actor.error }),
     })),
     caveats,

@@ -20,9 +20,11 @@ export class TraceRecorder implements OpListener {
     const kvm = this.kvm();
     const lo = kvm.w[word]!;
     const hi = kvm.w[word + 1]!;
-    const value = isSpteWord(kvm, word) ? describeSpte(kvm, lo, hi)
-      : is64(op) ? `0x${(hi >>> 0).toString(16)}${(lo >>> 0).toString(16).padStart(8, '0')}`
-      : lo;
+    const value = isSpteWord(kvm, word)
+      ? describeSpte(kvm, lo, hi)
+      : is64(op)
+        ? `0x${(hi >>> 0).toString(16)}${(lo >>> 0).toString(16).padStart(8, '0')}`
+        : lo;
     this.rows.push({ step: this.rows.length + 1, actor: cpu.actor, op, what: briefWord(kvm, word), value });
   }
 }

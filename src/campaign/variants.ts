@@ -15,7 +15,10 @@ const schema = z.looseObject({
 
 /** Splits `p2+busted-lock` and checks the names; paths are left as they are. */
 export function splitVariants(text: string): string[] {
-  const parts = text.split('+').map((part) => part.trim()).filter((part) => part !== '');
+  const parts = text
+    .split('+')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
   for (const part of parts) {
     if (isPath(part) || findVariant(part) !== undefined) continue;
     const names = VARIANTS.map((variant) => variant.name);
@@ -35,7 +38,9 @@ export async function loadVariant(nameOrPath: string): Promise<Variant> {
   const candidate = await importDefault(nameOrPath, 'variant');
   const result = schema.safeParse(candidate);
   if (!result.success) {
-    const lines = result.error.issues.map((issue) => `  ${issue.path.join('.') || '(the whole)'}: ${issue.message}`);
+    const lines = result.error.issues.map(
+      (issue) => `  ${issue.path.join('.') || '(the whole)'}: ${issue.message}`,
+    );
     throw new ScenarioError(`the variant in ${nameOrPath} is not valid:\n${lines.join('\n')}`);
   }
   return { facts: [], caughtBy: [], ...(candidate as object) } as unknown as Variant;

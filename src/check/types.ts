@@ -30,7 +30,10 @@ export interface StepCheck extends Observer {
 
 export interface StepCheckFamily {
   readonly ids: readonly string[];
-  make(kvm: Kvm, broken: (cpu: Cpu | undefined, id: string, text: string, words?: readonly number[]) => void): StepCheck;
+  make(
+    kvm: Kvm,
+    broken: (cpu: Cpu | undefined, id: string, text: string, words?: readonly number[]) => void,
+  ): StepCheck;
 }
 
 /** One invariant for the lists: its id, its sentence, where it is checked. */

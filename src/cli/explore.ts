@@ -10,10 +10,13 @@ import { formatCount } from '../report/text.ts';
 import type { Violation } from '../runtime/outcome.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
+import { textOption } from './usage.ts';
 import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
 
 export async function exploreCommand(
-  args: readonly string[], version: string, done: (status: number) => void,
+  args: readonly string[],
+  version: string,
+  done: (status: number) => void,
 ): Promise<CommandModule> {
   const scenario = args[0] === 'explore' ? await scenarioFromArgs(args, 'explore') : undefined;
   return {
@@ -22,15 +25,39 @@ export async function exploreCommand(
     builder: (argv) => {
       if (scenario !== undefined) withScenario(argv, scenario, 'explore');
       return argv
-        .option('schedules', { type: 'string', default: '10000', requiresArg: true, group: 'Run:', describe: 'schedules to run' })
-        .option('from', { type: 'string', default: '0', requiresArg: true, group: 'Run:', describe: 'number of the first schedule' })
-        .option('duration', { type: 'string', requiresArg: true, group: 'Run:', describe: 'stop after this long, e.g. 10m' })
+        .option('schedules', {
+          type: 'string',
+          default: '10000',
+          requiresArg: true,
+          group: 'Run:',
+          describe: 'schedules to run',
+        })
+        .option('from', {
+          type: 'string',
+          default: '0',
+          requiresArg: true,
+          group: 'Run:',
+          describe: 'number of the first schedule',
+        })
+        .option('duration', {
+          type: 'string',
+          requiresArg: true,
+          group: 'Run:',
+          describe: 'stop after this long, e.g. 10m',
+        })
         .option('max-failures', {
-          type: 'string', default: '1', requiresArg: true, group: 'Run:', describe: 'stop after so many failing schedules',
+          type: 'string',
+          default: '1',
+          requiresArg: true,
+          group: 'Run:',
+          describe: 'stop after so many failing schedules',
         })
         .option('twice', {
-          type: 'boolean', default: false, group: 'Run:',
-          describe: 'run every schedule twice and compare the traces (the first ones and all failing ones always are)',
+          type: 'boolean',
+          default: false,
+          group: 'Run:',
+          describe:
+            'run every schedule twice and compare the traces (the first ones and all failing ones always are)',
         })
         .example('$0 explore', 'ten thousand schedules of the default scenario')
         .example('$0 explore nx-partial-reuse --variant never-flush-on-reuse --seed 1', 'find a known bug')
@@ -41,45 +68,86 @@ export async function exploreCommand(
       const schedules = parseCount(argv['schedules'], 'schedules', 1, 2 ** 31 - 1);
       const from = parseCount(argv['from'], 'from', 0, 2 ** 31 - 1);
       const maxFailures = parseCount(argv['max-failures'], 'max-failures', 1, 1e6);
-      const durationMs = argv['duration'] === undefined ? undefined : parseDuration(String(argv['duration']), 'duration');
+      const duration = textOption(argv, 'duration');
+      const durationMs = duration === undefined ? undefined : parseDuration(duration, 'duration');
       const chosen = await choose(argv, scenario!, 'explore', drawSeed);
       const interrupt = interruptible(() => output.progress.clear());
       const signal =
-        durationMs === undefined ? interrupt.signal : AbortSignal.any([interrupt.signal, AbortSignal.timeout(durationMs)]);
+        durationMs === undefined
+          ? interrupt.signal
+          : AbortSignal.any([interrupt.signal, AbortSignal.timeout(durationMs)]);
       const result = await search({
-        ...chosen, custom: chosen.scenario.actors, judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
-        from, schedules, maxFailures, strategy: (master) => new RandomWalk(master), twice: argv['twice'] === true, signal,
+        ...chosen,
+        custom: chosen.scenario.actors,
+        judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
+        from,
+        schedules,
+        maxFailures,
+        strategy: (master) => new RandomWalk(master),
+        twice: argv['twice'] === true,
+        signal,
         onProgress: (progress) => {
           const rate = progress.schedules / Math.max(1, progress.elapsedMs);
           output.progress.update({
-            label: `explore ${chosen.scenario.name}`, elapsedMs: progress.elapsedMs, fraction: progress.schedules / schedules,
+            label: `explore ${chosen.scenario.name}`,
+            elapsedMs: progress.elapsedMs,
+            fraction: progress.schedules / schedules,
             remainingMs: (schedules - progress.schedules) / rate,
-            figures: [['schedules', progress.schedules], ['/s', Math.round(rate * 1000)]], violations: progress.failures,
+            figures: [
+              ['schedules', progress.schedules],
+              ['/s', Math.round(rate * 1000)],
+            ],
+            violations: progress.failures,
           });
         },
       });
       interrupt.dispose();
       const violations: Violation[] = result.failures.map((failure) => ({
-        ...failure.violation, text: `schedule ${failure.schedule}: ${failure.violation.text}`,
+        ...failure.violation,
+        text: `schedule ${failure.schedule}: ${failure.violation.text}`,
       }));
       const first = result.failures[0];
-      const caveats = Object.entries(result.byCheck).map(([id, count]) => `${id} was broken in ${formatCount(count)} of ${formatCount(result.schedules)} schedules`);
-      if (result.truncated > 0) caveats.push(`${formatCount(result.truncated)} schedules were cut off at the step limit`);
-      for (const schedule of result.diverged) caveats.push(`schedule ${schedule} gave another trace the second time: determinism is broken`);
+      const caveats = Object.entries(result.byCheck).map(
+        ([id, count]) =>
+          `${id} was broken in ${formatCount(count)} of ${formatCount(result.schedules)} schedules`,
+      );
+      if (result.truncated > 0)
+        caveats.push(`${formatCount(result.truncated)} schedules were cut off at the step limit`);
+      for (const schedule of result.diverged)
+        caveats.push(`schedule ${schedule} gave another trace the second time: determinism is broken`);
       const outcome = makeOutcome({
-        kind: 'explore', version, scenario: chosen.scenario, machine: chosen.machine, variants: chosen.variants, seed: chosen.seed,
-        mode: 'controlled', threads: 1, traceHash: result.hash,
-        reproduce: first === undefined
-          ? reproduceCommand('explore', chosen, [`--from ${from}`, `--schedules ${schedules}`])
-          : reproduceCommand('replay', chosen, [`--schedule ${first.schedule}`]),
+        kind: 'explore',
+        version,
+        scenario: chosen.scenario,
+        machine: chosen.machine,
+        variants: chosen.variants,
+        seed: chosen.seed,
+        mode: 'controlled',
+        threads: 1,
+        traceHash: result.hash,
+        reproduce:
+          first === undefined
+            ? reproduceCommand('explore', chosen, [`--from ${from}`, `--schedules ${schedules}`])
+            : reproduceCommand('replay', chosen, [`--schedule ${first.schedule}`]),
         durationMs: result.elapsedMs,
-        exploration: { strategy: 'random walk', schedules: result.schedules, steps: result.steps, truncated: result.truncated },
+        exploration: {
+          strategy: 'random walk',
+          schedules: result.schedules,
+          steps: result.steps,
+          truncated: result.truncated,
+        },
         violations,
         checksRan: checkIds([...ALL_STATE_CHECKS, ...ALL_STEP_CHECKS]),
         inspections: result.schedules,
-        statistics: controlledStatistics(result.runtime, result.steps, violations.map((violation) => violation.id)),
+        statistics: controlledStatistics(
+          result.runtime,
+          result.steps,
+          violations.map((violation) => violation.id),
+        ),
         actors: result.runtime.cpus.map((cpu) => ({ name: cpu.name, class: cpu.cls, status: 'done' })),
-        caveats, failed: result.diverged.length > 0, inconclusive: result.schedules === 0,
+        caveats,
+        failed: result.diverged.length > 0,
+        inconclusive: result.schedules === 0,
         interrupted: interrupt.signal.aborted,
       });
       output.finish(outcome);

@@ -38,7 +38,9 @@ export function hang(name: string, text: string, indent: number, width: number):
     } else line = line === '' ? word : `${line} ${word}`;
   }
   lines.push(line);
-  return lines.map((part, i) => (i === 0 ? `  ${name}`.padEnd(indent) : ' '.repeat(indent)) + part).join('\n');
+  return lines
+    .map((part, i) => (i === 0 ? `  ${name}`.padEnd(indent) : ' '.repeat(indent)) + part)
+    .join('\n');
 }
 
 export function listCommand(done: Done): CommandModule {
@@ -60,7 +62,9 @@ export function listCommand(done: Done): CommandModule {
         for (const kind of kinds) {
           const list = all[kind]!;
           const indent = Math.max(...list.map((entry) => entry.name.length)) + 4;
-          process.stdout.write(`${kind}\n${list.map((entry) => hang(entry.name, entry.text, indent, width)).join('\n')}\n\n`);
+          process.stdout.write(
+            `${kind}\n${list.map((entry) => hang(entry.name, entry.text, indent, width)).join('\n')}\n\n`,
+          );
         }
       }
       done(0);

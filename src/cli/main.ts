@@ -26,8 +26,24 @@ const EPILOG = `Exit status: 0 clean, 1 a violation was found, 2 wrong usage or 
 inconclusive, 130 interrupted.`;
 
 const RUN_OPTIONS = [
-  'variant', 'seed', 'json', 'quiet', 'without', 'duration', 'repetitions', 'check-every', 'hang-limit', 'schedules', 'from',
-  'max-failures', 'twice', 'schedule', 'trace', 'last', 'help', 'version',
+  'variant',
+  'seed',
+  'json',
+  'quiet',
+  'without',
+  'duration',
+  'repetitions',
+  'check-every',
+  'hang-limit',
+  'schedules',
+  'from',
+  'max-failures',
+  'twice',
+  'schedule',
+  'trace',
+  'last',
+  'help',
+  'version',
 ];
 const COMMANDS = ['run', 'explore', 'replay', 'list', 'completion'];
 
@@ -70,7 +86,9 @@ export async function main(args: readonly string[]): Promise<number> {
   checkCommand(args[0]);
   const parser = yargs([...args])
     .scriptName('splitstorm')
-    .usage('$0 <command> [options]\n\nStress tester for KVM\'s eager page splitting of pages mapped by nested MMUs.')
+    .usage(
+      "$0 <command> [options]\n\nStress tester for KVM's eager page splitting of pages mapped by nested MMUs.",
+    )
     .parserConfiguration({ 'duplicate-arguments-array': false, 'strip-aliased': true })
     .version(toolVersion())
     .help()

@@ -5,7 +5,7 @@ import type { Outcome } from '../report/schema.ts';
 import { decideColor } from '../report/color.ts';
 import { ProgressWriter } from '../report/progress.ts';
 import { renderReport, verdictLine } from '../report/terminal.ts';
-import { UsageError } from './usage.ts';
+import { textOption, UsageError } from './usage.ts';
 
 const PIPE_WIDTH = 100;
 
@@ -18,12 +18,14 @@ export class Output {
 
   /** @throws UsageError if the JSON file cannot be written: now, not after the run */
   constructor(args: Readonly<Record<string, unknown>>) {
-    this.json = args['json'] === undefined ? undefined : String(args['json']);
+    this.json = textOption(args, 'json');
     this.quiet = args['quiet'] === true;
     this.width = process.stdout.columns ?? PIPE_WIDTH;
     this.color = decideColor(process.stdout, process.env);
     this.progress = new ProgressWriter({
-      stream: process.stderr, quiet: this.quiet, now: () => performance.now(),
+      stream: process.stderr,
+      quiet: this.quiet,
+      now: () => performance.now(),
     });
     if (this.json !== undefined && this.json !== '-') checkWritable(this.json);
   }
@@ -34,7 +36,8 @@ export class Output {
     if (this.json === '-') process.stdout.write(toJson(outcome));
     else {
       if (this.json !== undefined) writeFileSync(this.json, toJson(outcome));
-      if (this.quiet && outcome.verdict !== 'clean') process.stderr.write(`splitstorm: ${verdictLine(outcome)}\n`);
+      if (this.quiet && outcome.verdict !== 'clean')
+        process.stderr.write(`splitstorm: ${verdictLine(outcome)}\n`);
       if (!this.quiet) process.stdout.write(renderReport(outcome, { width: this.width, color: this.color }));
     }
   }
@@ -57,7 +60,10 @@ function checkWritable(path: string): void {
 }
 
 /** Ctrl-C: the first asks for an orderly end, the second leaves at once. */
-export function interruptible(onFirst: () => void): { readonly signal: AbortSignal; readonly dispose: () => void } {
+export function interruptible(onFirst: () => void): {
+  readonly signal: AbortSignal;
+  readonly dispose: () => void;
+} {
   const controller = new AbortController();
   const handler = (): void => {
     if (controller.signal.aborted) process.exit(130);
@@ -78,5 +84,7 @@ export function interruptible(onFirst: () => void): { readonly signal: AbortSign
 
 /** A seed for a run that was given none: eight hexadecimal digits. */
 export function drawSeed(): string {
-  return Math.floor(Math.random() * 2 ** 32).toString(16).padStart(8, '0');
+  return Math.floor(Math.random() * 2 ** 32)
+    .toString(16)
+    .padStart(8, '0');
 }

@@ -15,7 +15,9 @@ import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scen
 import { UsageError } from './usage.ts';
 
 export async function replayCommand(
-  args: readonly string[], version: string, done: (status: number) => void,
+  args: readonly string[],
+  version: string,
+  done: (status: number) => void,
 ): Promise<CommandModule> {
   const scenario = args[0] === 'replay' ? await scenarioFromArgs(args, 'explore') : undefined;
   return {
@@ -24,10 +26,30 @@ export async function replayCommand(
     builder: (argv) => {
       if (scenario !== undefined) withScenario(argv, scenario, 'explore');
       return argv
-        .option('schedule', { type: 'string', default: '0', requiresArg: true, group: 'Run:', describe: 'number of the schedule' })
-        .option('trace', { type: 'boolean', default: true, group: 'Run:', describe: 'print every visible operation; --no-trace leaves it out' })
-        .option('last', { type: 'string', default: '0', requiresArg: true, group: 'Run:', describe: 'only the last so many operations; 0: all' })
-        .example('$0 replay nx-partial-reuse --variant never-flush-on-reuse --seed 1 --schedule 3 --last 60', 'the end of a failure');
+        .option('schedule', {
+          type: 'string',
+          default: '0',
+          requiresArg: true,
+          group: 'Run:',
+          describe: 'number of the schedule',
+        })
+        .option('trace', {
+          type: 'boolean',
+          default: true,
+          group: 'Run:',
+          describe: 'print every visible operation; --no-trace leaves it out',
+        })
+        .option('last', {
+          type: 'string',
+          default: '0',
+          requiresArg: true,
+          group: 'Run:',
+          describe: 'only the last so many operations; 0: all',
+        })
+        .example(
+          '$0 replay nx-partial-reuse --variant never-flush-on-reuse --seed 1 --schedule 3 --last 60',
+          'the end of a failure',
+        );
     },
     handler: async (argv) => {
       const output = new Output(argv);
@@ -41,7 +63,12 @@ export async function replayCommand(
       const recorder = new TraceRecorder(() => runtime!.kvm);
       const began = performance.now();
       const replay = replaySchedule({
-        ...chosen, custom: chosen.scenario.actors, judge, strategy: (master) => new RandomWalk(master), schedule, listener: recorder,
+        ...chosen,
+        custom: chosen.scenario.actors,
+        judge,
+        strategy: (master) => new RandomWalk(master),
+        schedule,
+        listener: recorder,
         onRuntime: (made) => {
           runtime = made;
           measures = new ControlledMeasures(made);
@@ -51,21 +78,41 @@ export async function replayCommand(
       if (argv['trace'] === true) {
         const rows = last > 0 ? recorder.rows.slice(-last) : recorder.rows;
         const names = replay.runtime.cpus.map((cpu) => cpu.name);
-        for (const line of renderTrace(rows, { actors: names, width: output.width, color: output.color })) output.line(line);
+        for (const line of renderTrace(rows, { actors: names, width: output.width, color: output.color }))
+          output.line(line);
         output.line('');
       }
       const outcome = makeOutcome({
-        kind: 'replay', version, scenario: chosen.scenario, machine: chosen.machine, variants: chosen.variants, seed: chosen.seed,
-        mode: 'controlled', threads: 1, traceHash: result.hash,
+        kind: 'replay',
+        version,
+        scenario: chosen.scenario,
+        machine: chosen.machine,
+        variants: chosen.variants,
+        seed: chosen.seed,
+        mode: 'controlled',
+        threads: 1,
+        traceHash: result.hash,
         reproduce: reproduceCommand('replay', chosen, [`--schedule ${schedule}`]),
-        durationMs: performance.now() - began, violations: result.violations,
-        exploration: { strategy: 'random walk', schedules: 1, steps: result.steps, truncated: result.truncated ? 1 : 0 },
+        durationMs: performance.now() - began,
+        violations: result.violations,
+        exploration: {
+          strategy: 'random walk',
+          schedules: 1,
+          steps: result.steps,
+          truncated: result.truncated ? 1 : 0,
+        },
         checksRan: checkIds([...ALL_STATE_CHECKS, ...ALL_STEP_CHECKS]),
         inspections: 1,
-        statistics: measures!.statistics(replay.runtime, result.steps, result.violations.map((violation) => violation.id)),
+        statistics: measures!.statistics(
+          replay.runtime,
+          result.steps,
+          result.violations.map((violation) => violation.id),
+        ),
         actors: replay.runtime.cpus.map((cpu) => ({ name: cpu.name, class: cpu.cls, status: 'done' })),
         caveats: same ? [] : ['the two runs differ: determinism is broken'],
-        failed: !same, inconclusive: result.truncated, interrupted: false,
+        failed: !same,
+        inconclusive: result.truncated,
+        interrupted: false,
       });
       output.finish(outcome);
       done(outcome.exitStatus);

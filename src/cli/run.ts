@@ -11,7 +11,9 @@ import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scen
 const MAX_THREADS = 128;
 
 export async function runCommand(
-  args: readonly string[], version: string, done: (status: number) => void,
+  args: readonly string[],
+  version: string,
+  done: (status: number) => void,
 ): Promise<CommandModule> {
   const active = args[0] === 'run';
   const scenario = active ? await scenarioFromArgs(args, 'run') : undefined;
@@ -22,19 +24,31 @@ export async function runCommand(
       if (scenario !== undefined) withScenario(argv, scenario, 'run');
       return argv
         .option('duration', {
-          type: 'string', default: '45s', requiresArg: true, group: 'Run:',
+          type: 'string',
+          default: '45s',
+          requiresArg: true,
+          group: 'Run:',
           describe: 'stop after this long; the repetition in work is ended in an orderly way',
         })
         .option('repetitions', {
-          type: 'string', default: '3', requiresArg: true, group: 'Run:',
+          type: 'string',
+          default: '3',
+          requiresArg: true,
+          group: 'Run:',
           describe: 'migrations of a freshly booted machine; 0: as many as the time allows',
         })
         .option('check-every', {
-          type: 'string', default: '1s', requiresArg: true, group: 'Run:',
+          type: 'string',
+          default: '1s',
+          requiresArg: true,
+          group: 'Run:',
           describe: 'stop the world this often to run the state checks; 0s: only at the end',
         })
         .option('hang-limit', {
-          type: 'string', default: '20s', requiresArg: true, group: 'Run:',
+          type: 'string',
+          default: '20s',
+          requiresArg: true,
+          group: 'Run:',
           describe: 'without progress for this long the run counts as hung',
         })
         .example('$0 run', 'the default scenario')
@@ -51,22 +65,39 @@ export async function runCommand(
       const chosen = await choose(argv, scenario!, 'run', drawSeed);
       const { machine } = chosen;
       if (machine.actors.length > MAX_THREADS) {
-        throw Object.assign(new Error(`${machine.actors.length} actors need as many threads; at most ${MAX_THREADS} are started`), {
-          name: 'UsageError',
-        });
+        throw Object.assign(
+          new Error(
+            `${machine.actors.length} actors need as many threads; at most ${MAX_THREADS} are started`,
+          ),
+          {
+            name: 'UsageError',
+          },
+        );
       }
       const startedAt = new Date();
       const interrupt = interruptible(() => output.progress.clear());
       const result = await stress({
-        ...chosen, repetitions, durationMs, stopEveryMs, hangMs, signal: interrupt.signal,
+        ...chosen,
+        repetitions,
+        durationMs,
+        stopEveryMs,
+        hangMs,
+        signal: interrupt.signal,
         onProgress: ({ elapsedMs, repetition, hugePagesLeft, violations }) => {
           const byWork = repetitions === 0 ? 0 : repetition / repetitions;
           const byTime = Math.min(1, elapsedMs / durationMs);
           const left = byWork > 0 ? (elapsedMs / byWork) * (1 - byWork) : durationMs - elapsedMs;
           output.progress.update({
-            label: `run ${chosen.scenario.name}`, elapsedMs, fraction: Math.max(byWork, byTime),
-            remainingMs: repetitions > 0 && byWork === 0 ? null : Math.max(0, Math.min(left, durationMs - elapsedMs)), violations,
-            figures: [['repetition', repetition + 1], ['huge pages left', hugePagesLeft]],
+            label: `run ${chosen.scenario.name}`,
+            elapsedMs,
+            fraction: Math.max(byWork, byTime),
+            remainingMs:
+              repetitions > 0 && byWork === 0 ? null : Math.max(0, Math.min(left, durationMs - elapsedMs)),
+            violations,
+            figures: [
+              ['repetition', repetition + 1],
+              ['huge pages left', hugePagesLeft],
+            ],
           });
         },
       });
@@ -74,16 +105,34 @@ export async function runCommand(
       for (const error of result.errors) process.stderr.write(`splitstorm: ${error}\n`);
       const caveats = [...result.caveats];
       if (result.completed < result.repetitions) {
-        caveats.push(`${result.repetitions - result.completed} of ${result.repetitions} repetitions were cut short; their migration was not compared`);
+        caveats.push(
+          `${result.repetitions - result.completed} of ${result.repetitions} repetitions were cut short; their migration was not compared`,
+        );
       }
       const outcome = makeOutcome({
-        kind: 'run', version, scenario: chosen.scenario, machine, variants: chosen.variants, seed: chosen.seed,
-        mode: 'parallel', threads: machine.actors.length, traceHash: null,
-        reproduce: reproduceCommand('run', chosen, [`--repetitions ${repetitions}`, `--duration ${String(argv['duration'])}`]),
-        startedAt, durationMs: result.durationMs, violations: result.violations,
+        kind: 'run',
+        version,
+        scenario: chosen.scenario,
+        machine,
+        variants: chosen.variants,
+        seed: chosen.seed,
+        mode: 'parallel',
+        threads: machine.actors.length,
+        traceHash: null,
+        reproduce: reproduceCommand('run', chosen, [
+          `--repetitions ${repetitions}`,
+          `--duration ${String(argv['duration'])}`,
+        ]),
+        startedAt,
+        durationMs: result.durationMs,
+        violations: result.violations,
         checksRan: checkIds([...ALL_STATE_CHECKS, ...PARALLEL_STEP_CHECKS]),
-        inspections: result.stops, statistics: result.statistics, actors: result.actors, caveats,
-        failed: result.errors.length > 0, inconclusive: result.completed === 0 && !result.interrupted,
+        inspections: result.stops,
+        statistics: result.statistics,
+        actors: result.actors,
+        caveats,
+        failed: result.errors.length > 0,
+        inconclusive: result.completed === 0 && !result.interrupted,
         interrupted: result.interrupted,
       });
       output.finish(outcome);

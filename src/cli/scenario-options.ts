@@ -6,12 +6,18 @@ import type { Layout } from '../arena/layout.ts';
 import { INVARIANTS } from '../check/all.ts';
 import { splitVariants, loadEngine } from '../campaign/variants.ts';
 import type { Engine } from '../mmu/engine.ts';
-import { buildMachine, layoutThatFits, scenarioParameters, type Machine, type Purpose } from '../scenario/build.ts';
+import {
+  buildMachine,
+  layoutThatFits,
+  scenarioParameters,
+  type Machine,
+  type Purpose,
+} from '../scenario/build.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { isPath, loadScenario } from '../scenario/load.ts';
 import { formatSize, ParameterError, type Parameter } from '../scenario/parameters.ts';
 import { tryFile } from '../scenario/trial.ts';
-import { UsageError } from './usage.ts';
+import { textOption, UsageError } from './usage.ts';
 
 export const DEFAULT_SCENARIO = 'nested-migration';
 /** Loading and building a user's file must end within this. */
@@ -37,40 +43,72 @@ export async function scenarioFromArgs(args: readonly string[], purpose: Purpose
     .parseAsync();
   const name = parsed._[1];
   const chosen = name === undefined ? DEFAULT_SCENARIO : String(name);
-  if (isPath(chosen)) await tryFile({ kind: 'scenario', path: chosen, purpose, parameters: {} }, LOAD_LIMIT_MS);
+  if (isPath(chosen))
+    await tryFile({ kind: 'scenario', path: chosen, purpose, parameters: {} }, LOAD_LIMIT_MS);
   return loadScenario(chosen);
 }
 
 /** Declares the positional and an option for each parameter. Values are strings here; they are checked by the scenario. */
 export function withScenario<T>(argv: Argv<T>, scenario: Scenario, purpose: Purpose): Argv<T> {
   argv.positional('scenario', {
-    type: 'string', default: DEFAULT_SCENARIO, describe: 'a shipped scenario (see list) or the path of a file',
+    type: 'string',
+    default: DEFAULT_SCENARIO,
+    describe: 'a shipped scenario (see list) or the path of a file',
   });
   for (const [name, parameter] of Object.entries(scenarioParameters(scenario, purpose))) {
     const common: Options = {
-      describe: parameter.describe, defaultDescription: defaultText(parameter), group: `Parameters of ${scenario.name}:`,
+      describe: parameter.describe,
+      defaultDescription: defaultText(parameter),
+      group: `Parameters of ${scenario.name}:`,
     };
-    argv.option(kebab(name), parameter.type === 'boolean' ? { ...common, type: 'boolean' } : {
-      ...common, type: 'string', requiresArg: true,
-      describe: parameter.type === 'choice' ? `${parameter.describe} (${parameter.choices.join(', ')})` : parameter.describe,
-    });
+    argv.option(
+      kebab(name),
+      parameter.type === 'boolean'
+        ? { ...common, type: 'boolean' }
+        : {
+            ...common,
+            type: 'string',
+            requiresArg: true,
+            describe:
+              parameter.type === 'choice'
+                ? `${parameter.describe} (${parameter.choices.join(', ')})`
+                : parameter.describe,
+          },
+    );
   }
   argv.option('variant', {
-    type: 'string', default: 'p1', requiresArg: true, group: 'Engine:',
+    type: 'string',
+    default: 'p1',
+    requiresArg: true,
+    group: 'Engine:',
     describe: 'engine: names or paths, joined with + (see list)',
   });
   argv.option('seed', {
-    type: 'string', requiresArg: true, defaultDescription: 'drawn, and printed',
-    describe: 'seed of everything that is drawn', group: 'Run:',
+    type: 'string',
+    requiresArg: true,
+    defaultDescription: 'drawn, and printed',
+    describe: 'seed of everything that is drawn',
+    group: 'Run:',
   });
   argv.option('json', {
-    type: 'string', requiresArg: true, describe: 'write the outcome as JSON to a file, - for standard output', group: 'Run:',
+    type: 'string',
+    requiresArg: true,
+    describe: 'write the outcome as JSON to a file, - for standard output',
+    group: 'Run:',
   });
   argv.option('without', {
-    type: 'string', requiresArg: true, group: 'Run:',
-    describe: 'checks whose findings are ignored, e.g. D24,Q49 (a variant that flushes elsewhere breaks D24 on purpose)',
+    type: 'string',
+    requiresArg: true,
+    group: 'Run:',
+    describe:
+      'checks whose findings are ignored, e.g. D24,Q49 (a variant that flushes elsewhere breaks D24 on purpose)',
   });
-  argv.option('quiet', { type: 'boolean', default: false, describe: 'no report, no progress', group: 'Run:' });
+  argv.option('quiet', {
+    type: 'boolean',
+    default: false,
+    describe: 'no report, no progress',
+    group: 'Run:',
+  });
   return argv;
 }
 
@@ -96,14 +134,18 @@ function asOptions<T>(build: () => T): T {
   try {
     return build();
   } catch (error) {
-    if (error instanceof ParameterError) throw new UsageError(error.message.replace(/^\w+/, (name) => `--${kebab(name)}`));
+    if (error instanceof ParameterError)
+      throw new UsageError(error.message.replace(/^\w+/, (name) => `--${kebab(name)}`));
     throw error;
   }
 }
 
 /** Builds what was asked for. @throws errors that isUserError knows */
 export async function choose(
-  args: Readonly<Record<string, unknown>>, scenario: Scenario, purpose: Purpose, drawSeed: () => string,
+  args: Readonly<Record<string, unknown>>,
+  scenario: Scenario,
+  purpose: Purpose,
+  drawSeed: () => string,
 ): Promise<Chosen> {
   const scenarioName = String(args['scenario']);
   const given: Record<string, string | boolean> = {};
@@ -113,27 +155,48 @@ export async function choose(
   }
   const variants = splitVariants(String(args['variant']));
   for (const variant of variants) {
-    if (isPath(variant)) await tryFile({ kind: 'variant', path: variant, purpose, parameters: {} }, LOAD_LIMIT_MS);
+    if (isPath(variant))
+      await tryFile({ kind: 'variant', path: variant, purpose, parameters: {} }, LOAD_LIMIT_MS);
   }
   const own = isPath(scenarioName);
   if (own && Object.keys(given).length > 0) {
     await tryFile({ kind: 'scenario', path: scenarioName, purpose, parameters: given }, LOAD_LIMIT_MS);
   }
   const machine = asOptions(() => buildMachine(scenario, purpose, given));
+  for (const actor of machine.actors) {
+    if (actor.kind === 'custom' && scenario.actors?.[actor.name] === undefined) {
+      throw new UsageError(
+        `scenario ${scenario.name}: its machine has an actor ${actor.name}, which is not among the module's actors`,
+      );
+    }
+  }
   const layout = layoutThatFits(machine, totalmem() * MEMORY_SHARE);
-  const seed = args['seed'] === undefined ? drawSeed() : String(args['seed']);
+  const seed = textOption(args, 'seed') ?? drawSeed();
   if (seed === '' || seed.length > 64 || /\s/.test(seed)) {
-    throw new UsageError(`--seed: ${JSON.stringify(seed)} given, allowed are 1 to 64 characters without spaces`);
+    throw new UsageError(
+      `--seed: ${JSON.stringify(seed)} given, allowed are 1 to 64 characters without spaces`,
+    );
   }
   return {
-    scenario, scenarioName, scenarioFile: own ? scenarioName : undefined, machine, layout,
-    engine: await loadEngine(variants), variants, seed, given, without: parseIds(args['without']),
+    scenario,
+    scenarioName,
+    scenarioFile: own ? scenarioName : undefined,
+    machine,
+    layout,
+    engine: await loadEngine(variants),
+    variants,
+    seed,
+    given,
+    without: parseIds(textOption(args, 'without') ?? ''),
   };
 }
 
 /** @throws UsageError for an id that no check has */
-function parseIds(given: unknown): ReadonlySet<string> {
-  const ids = given === undefined ? [] : String(given).split(',').map((id) => id.trim()).filter((id) => id !== '');
+function parseIds(given: string): ReadonlySet<string> {
+  const ids = given
+    .split(',')
+    .map((id) => id.trim())
+    .filter((id) => id !== '');
   for (const id of ids) {
     if (!INVARIANTS.some((invariant) => invariant.id === id)) {
       throw new UsageError(`--without: there is no check ${id}; see npx splitstorm list checks`);
@@ -149,9 +212,13 @@ export function reproduceCommand(command: string, chosen: Chosen, extra: readonl
   );
   const variant = chosen.variants.join('+');
   return [
-    'npx splitstorm', command, chosen.scenarioName, ...parameters, ...(variant === 'p1' ? [] : [`--variant ${variant}`]),
+    'npx splitstorm',
+    command,
+    chosen.scenarioName,
+    ...parameters,
+    ...(variant === 'p1' ? [] : [`--variant ${variant}`]),
     ...(chosen.without.size === 0 ? [] : [`--without ${[...chosen.without].join(',')}`]),
-    `--seed ${chosen.seed}`, ...extra,
+    `--seed ${chosen.seed}`,
+    ...extra,
   ].join(' ');
 }
-

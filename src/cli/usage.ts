@@ -7,4 +7,11 @@ export class UsageError extends Error {
 const USER_ERRORS = new Set(['UsageError', 'ParameterError', 'ScenarioError', 'ArenaError']);
 
 /** By name and not by class: a user's module may have its own copy of ours. */
-export const isUserError = (error: unknown): error is Error => error instanceof Error && USER_ERRORS.has(error.name);
+export const isUserError = (error: unknown): error is Error =>
+  error instanceof Error && USER_ERRORS.has(error.name);
+
+/** An option that was declared as a string; undefined if it was not given. */
+export function textOption(args: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = args[name];
+  return typeof value === 'string' ? value : undefined;
+}

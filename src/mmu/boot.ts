@@ -45,8 +45,7 @@ function gpteLo(f: SpteFormat, mapping: L1Mapping): number {
 }
 
 /** A table entry of L1: everything permitted, accessed already set. */
-const tableGpteLo = (f: SpteFormat): number =>
-  0x7 | f.accessedLo | (f.name === 'npt' ? f.dirtyLo : 0);
+const tableGpteLo = (f: SpteFormat): number => 0x7 | f.accessedLo | (f.name === 'npt' ? f.dirtyLo : 0);
 
 /** Writes L1's nested tables. Tables are taken page by page in the order in which mappings first need them. */
 export function buildGuestTables(kvm: Kvm): void {

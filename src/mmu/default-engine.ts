@@ -5,8 +5,16 @@ import { accountShadowed, childIsReusable } from './shadow/get-page.ts';
 import { makeMmuPagesAvailable } from './shadow/fault.ts';
 import { SPLIT_MIN_FREE_PAGES } from './shadow/split.ts';
 import {
-  afterAttempt, fillSplitChild, getSpForSplit, linkSplitChild, needTopupSplitCachesOrResched, splitChildRole,
-  splitFlushGfn, splitLinked, splitNeedsFlush, topupSplitCaches,
+  afterAttempt,
+  fillSplitChild,
+  getSpForSplit,
+  linkSplitChild,
+  needTopupSplitCachesOrResched,
+  splitChildRole,
+  splitFlushGfn,
+  splitLinked,
+  splitNeedsFlush,
+  topupSplitCaches,
 } from './shadow/split-steps.ts';
 import { needsWriteProtect, spteWriteProtect } from './shadow/write-protect.ts';
 import { freeObsoleteRoots } from './shadow/zap.ts';

@@ -1,7 +1,16 @@
 /** Names for the words of the arena, for traces, deadlock reports and explanations. */
 import { VCPU_WORDS } from '../arena/layout.ts';
 import { KVM, type Kvm } from './kvm.ts';
-import { isExecutable, isHostWritable, isLarge, isMmuWritable, isReadable, isShadowPresent, isWritable, sptePfn } from './format.ts';
+import {
+  isExecutable,
+  isHostWritable,
+  isLarge,
+  isMmuWritable,
+  isReadable,
+  isShadowPresent,
+  isWritable,
+  sptePfn,
+} from './format.ts';
 import { describeRole, roleLevel } from './role.ts';
 import { spGfn, spRole } from './shadow-page.ts';
 import { VCPU } from './vcpu-words.ts';
@@ -33,7 +42,9 @@ export function describeSpte(kvm: Kvm, lo: number, hi: number): string {
   const perm = `${isReadable(f, lo) ? 'r' : '-'}${isWritable(lo) ? 'w' : '-'}${isExecutable(f, lo, hi) ? 'x' : '-'}`;
   const ad = `${(lo & f.accessedLo) !== 0 ? 'A' : ''}${(lo & f.dirtyLo) !== 0 ? 'D' : ''}`;
   const soft = `${isHostWritable(f, lo, hi) ? 'H' : ''}${isMmuWritable(f, lo, hi) ? 'M' : ''}`;
-  return [`0x${pfn.toString(16)}`, perm, ad, soft, isLarge(lo) ? 'PS' : ''].filter((part) => part !== '').join(' ');
+  return [`0x${pfn.toString(16)}`, perm, ad, soft, isLarge(lo) ? 'PS' : '']
+    .filter((part) => part !== '')
+    .join(' ');
 }
 
 /** True if the word is part of an SPTE of the shadow tables. */
@@ -67,7 +78,8 @@ export function describeWord(kvm: Kvm, word: number): string {
     const at = (word - layout.guestTables) >> 1;
     return `L1's table ${at >> kvm.tableBits} [${at & (kvm.entries - 1)}]`;
   }
-  if (word >= layout.memory && word < layout.memory + layout.dims.pfns) return `page ${hex(word - layout.memory)}`;
+  if (word >= layout.memory && word < layout.memory + layout.dims.pfns)
+    return `page ${hex(word - layout.memory)}`;
   if (word >= layout.kvm && word < layout.vcpus) {
     const offset = word - layout.kvm;
     return KVM_NAMES[offset] ?? `kvm ${fieldName(KVM, offset)}`;
@@ -80,11 +92,14 @@ export function describeWord(kvm: Kvm, word: number): string {
     const { layout: s } = slot;
     const within = (from: number, words: number): boolean => word >= from && word < from + words;
     if (within(s.flags, 2)) return `slot ${slot.config.id} flags`;
-    if (within(s.dirtyBitmap, s.bitmapWords)) return `slot ${slot.config.id} dirty bitmap [${word - s.dirtyBitmap}]`;
-    if (within(s.destination, slot.npages)) return `destination of gfn ${hex(slot.baseGfn + word - s.destination)}`;
+    if (within(s.dirtyBitmap, s.bitmapWords))
+      return `slot ${slot.config.id} dirty bitmap [${word - s.dirtyBitmap}]`;
+    if (within(s.destination, slot.npages))
+      return `destination of gfn ${hex(slot.baseGfn + word - s.destination)}`;
     for (const level of [1, 2, 3] as const) {
       const heads = level === 3 ? s.lpageInfo[2] - s.rmap[3] : s.rmap[(level + 1) as 2 | 3] - s.rmap[level];
-      if (within(s.rmap[level], heads)) return `rmap head L${level} [${word - s.rmap[level]}] of slot ${slot.config.id}`;
+      if (within(s.rmap[level], heads))
+        return `rmap head L${level} [${word - s.rmap[level]}] of slot ${slot.config.id}`;
     }
   }
   return `word ${word}`;

@@ -8,7 +8,11 @@ import { flushRemoteTlbs } from './flush.ts';
 import { KVM, type Kvm } from './kvm.ts';
 import { splitCaches } from './memory-cache.ts';
 import {
-  KVM_MEM_LOG_DIRTY_PAGES, LOG_STATE_ENABLED, LOG_STATE_ENABLING, LOG_STATE_OFF, type MemSlot,
+  KVM_MEM_LOG_DIRTY_PAGES,
+  LOG_STATE_ENABLED,
+  LOG_STATE_ENABLING,
+  LOG_STATE_OFF,
+  type MemSlot,
 } from './memslot.ts';
 import { slotTrySplitHugePages, trySplitHugePages } from './shadow/split.ts';
 import { slotHandleLevel } from './shadow/walker.ts';
@@ -50,7 +54,10 @@ export function* splitInline(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
 
 /** KVM_SET_USER_MEMORY_REGION that turns KVM_MEM_LOG_DIRTY_PAGES on (E1). */
 export function* enableDirtyLogging(
-  kvm: Kvm, cpu: Cpu, slot: MemSlot, split: SplitDriver = splitInline,
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  split: SplitDriver = splitInline,
 ): Steps<void> {
   yield* mutexLock(cpu, kvm.slotsLock);
   kvm.observer.ioctl(cpu, 'enable', slot.config.id, true);
@@ -149,7 +156,12 @@ function copyToUser(kvm: Kvm, slot: MemSlot, word: number, lo: number, hi: numbe
  * the user bitmap where `mask` is absent (A14, E2).
  */
 export function* clearDirtyLog(
-  kvm: Kvm, cpu: Cpu, slot: MemSlot, first: number, pages: number, mask?: { readonly lo: number; readonly hi: number },
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  first: number,
+  pages: number,
+  mask?: { readonly lo: number; readonly hi: number },
 ): Steps<void> {
   yield* mutexLock(cpu, kvm.slotsLock);
   kvm.observer.ioctl(cpu, 'clear', slot.config.id, true);
@@ -189,7 +201,12 @@ const lowBits = (bits: number): number => (bits >= 32 ? -1 : bits <= 0 ? 0 : (1 
 
 /** kvm_arch_mmu_enable_log_dirty_pt_masked(): one 64-gfn word with a non-zero mask, under `mmu_lock`. */
 function* enableLogDirtyMasked(
-  kvm: Kvm, cpu: Cpu, slot: MemSlot, offset: number, lo: number, hi: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  offset: number,
+  lo: number,
+  hi: number,
 ): Steps<void> {
   const base = slot.baseGfn + offset;
   if (kvm.get(KVM.manualProtect) === (MANUAL_PROTECT_ENABLE | INITIALLY_SET)) {
@@ -199,7 +216,8 @@ function* enableLogDirtyMasked(
     yield* slotGfnWriteProtect(kvm, cpu, slot, start, 2);
     const block = kvm.pages(2);
     if (block >= BITS_PER_LONG) {
-      if (Math.ceil(start / block) !== Math.ceil(last / block)) yield* slotGfnWriteProtect(kvm, cpu, slot, last, 2);
+      if (Math.ceil(start / block) !== Math.ceil(last / block))
+        yield* slotGfnWriteProtect(kvm, cpu, slot, last, 2);
     } else {
       // Only with tables smaller than x86's: a word spans several huge pages, and each of them counts.
       for (let gfn = (start & ~(block - 1)) + block; gfn <= last; gfn += block) {

@@ -44,7 +44,12 @@ export interface Engine {
   getSpForSplit(pass: SplitPass, hugeSptep: number): number;
   /** 3.9: entry 0 of the child, left in `cpu.lo/hi`. */
   makeHugePageSplitSpte(
-    kvm: Kvm, cpu: Cpu, hugeLo: number, hugeHi: number, childLevel: number, childAccess: number,
+    kvm: Kvm,
+    cpu: Cpu,
+    hugeLo: number,
+    hugeHi: number,
+    childLevel: number,
+    childAccess: number,
   ): void;
   /** 3.7 step 2 from entry `from` on; returns the entry whose rmap must be recycled, or the number of entries. */
   fillSplitChild(pass: SplitPass, sp: number, from: number): number;

@@ -4,7 +4,10 @@ export const ENOMEM = -12;
 export const ENOSPC = -28;
 
 export const ERRNO_NAMES: Readonly<Record<number, string>> = {
-  0: 'ok', [EAGAIN]: 'EAGAIN', [ENOMEM]: 'ENOMEM', [ENOSPC]: 'ENOSPC',
+  0: 'ok',
+  [EAGAIN]: 'EAGAIN',
+  [ENOMEM]: 'ENOMEM',
+  [ENOSPC]: 'ENOSPC',
 };
 
 /** RET_PF_* (kernel-facts 2.6). */

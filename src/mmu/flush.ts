@@ -5,7 +5,12 @@ import { Op, type Steps } from '../cpu/steps.ts';
 import type { Kvm } from './kvm.ts';
 import type { FlushReason } from './observer.ts';
 import {
-  EXITING_GUEST_MODE, IN_GUEST_MODE, MODE_MASK, OUTSIDE_GUEST_MODE, REQ_TLB_FLUSH, VCPU,
+  EXITING_GUEST_MODE,
+  IN_GUEST_MODE,
+  MODE_MASK,
+  OUTSIDE_GUEST_MODE,
+  REQ_TLB_FLUSH,
+  VCPU,
 } from './vcpu-words.ts';
 
 const REASON_COUNTER: Record<FlushReason, CounterName> = {

@@ -79,7 +79,7 @@ export const ACC_TRACK_SAVED_LO = 0x5;
 export const isShadowPresent = (lo: number): boolean => (lo & SPTE_MMU_PRESENT) !== 0;
 export const isLarge = (lo: number): boolean => (lo & SPTE_PS) !== 0;
 export const isWritable = (lo: number): boolean => (lo & SPTE_W) !== 0;
-export const sptePfn = (lo: number, hi: number): number => ((hi & 0xfffff) * 0x100000) + (lo >>> 12);
+export const sptePfn = (lo: number, hi: number): number => (hi & 0xfffff) * 0x100000 + (lo >>> 12);
 
 /** True if `lo`/`hi` is a present leaf at `level`. */
 export function isLastSpte(lo: number, level: number): boolean {

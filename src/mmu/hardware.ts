@@ -65,7 +65,9 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
       if (level > 1 && !isLarge(lo)) {
         table = sptePfn(lo, hi) - kvm.tablePfnBase;
         if (table <= 0 || table > kvm.layout.dims.tables) {
-          throw new KernelBug('Q6', `a walk of L2 gfn ${l2Gfn} left the page tables at level ${level}`, [sptep * 2]);
+          throw new KernelBug('Q6', `a walk of L2 gfn ${l2Gfn} left the page tables at level ${level}`, [
+            sptep * 2,
+          ]);
         }
         continue;
       }

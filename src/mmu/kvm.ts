@@ -110,7 +110,9 @@ export class Kvm {
     this.tablesQ = layout.tables >> 1;
     this.guestTablesQ = layout.guestTables >> 1;
     this.shadowInfo = layout.shadowInfo;
-    this.slots = config.slots.map((slot, index) => new MemSlot(slot, layout.slots[index]!, config.tableBits, arena));
+    this.slots = config.slots.map(
+      (slot, index) => new MemSlot(slot, layout.slots[index]!, config.tableBits, arena),
+    );
     this.mmuLock = {
       cnts: this.base + KVM.mmuCnts,
       waitLock: this.base + KVM.mmuWaitLock,
@@ -175,7 +177,11 @@ export class Kvm {
   /** D1: shadow structures change only with `mmu_lock` held for write. */
   assertMmuWrite(cpu: Cpu, what: string): void {
     if ((cpu.held & HELD_MMU_WRITE) === 0) {
-      this.observer.broken(cpu, { id: 'D1', text: `${cpu.name} changed ${what} without mmu_lock held for write`, words: [] });
+      this.observer.broken(cpu, {
+        id: 'D1',
+        text: `${cpu.name} changed ${what} without mmu_lock held for write`,
+        words: [],
+      });
     }
   }
 

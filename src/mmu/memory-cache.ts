@@ -58,7 +58,14 @@ export function cachePop(kvm: Kvm, cache: number, what: string): number {
  * @returns false if the minimum could not be met (-ENOMEM)
  * @throws ArenaError if the arena's pool is exhausted: the scenario was given too little room
  */
-export function cacheTopup(kvm: Kvm, cache: number, pool: Pool, min: number, capacity: number, fail: boolean): boolean {
+export function cacheTopup(
+  kvm: Kvm,
+  cache: number,
+  pool: Pool,
+  min: number,
+  capacity: number,
+  fail: boolean,
+): boolean {
   let count = kvm.w[cache]!;
   if (count >= min) return true;
   if (fail) return false;

@@ -6,7 +6,13 @@ import type { Cpu } from '../cpu/cpu.ts';
 
 /** Why a remote TLB flush was issued. */
 export const FLUSH_REASONS = [
-  'split', 'end-of-ioctl', 'fault', 'zap', 'write-protect', 'recycle', 'log-off',
+  'split',
+  'end-of-ioctl',
+  'fault',
+  'zap',
+  'write-protect',
+  'recycle',
+  'log-off',
 ] as const;
 export type FlushReason = (typeof FLUSH_REASONS)[number];
 

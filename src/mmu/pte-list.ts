@@ -74,7 +74,7 @@ export function pteListRemove(kvm: Kvm, sptep: number, head: number): void {
     return;
   }
   let prev = 0;
-  for (let desc = value >>> 1; desc !== 0; ) {
+  for (let desc = value >>> 1; desc !== 0;) {
     const at = descWord(kvm, desc);
     const count = w[at + COUNT]!;
     for (let i = 0; i < count; i++) {
@@ -98,7 +98,10 @@ export function pteListRemove(kvm: Kvm, sptep: number, head: number): void {
 
 /** A removal from a list that does not hold the entry: what the kernel answers with BUG(). */
 function notInList(sptep: number, head: number, why: string): KernelBug {
-  return new KernelBug('Q20', `pte_list_remove: sptep ${sptep} from head word ${head}: ${why}`, [sptep * 2, head]);
+  return new KernelBug('Q20', `pte_list_remove: sptep ${sptep} from head word ${head}: ${why}`, [
+    sptep * 2,
+    head,
+  ]);
 }
 
 /** The entries in list order. */
@@ -108,7 +111,7 @@ export function pteListEntries(kvm: Kvm, head: number): number[] {
   if (value === 0) return [];
   if ((value & 1) === 0) return [value >>> 1];
   const entries: number[] = [];
-  for (let desc = value >>> 1; desc !== 0; ) {
+  for (let desc = value >>> 1; desc !== 0;) {
     const at = descWord(kvm, desc);
     for (let i = 0; i < w[at + COUNT]!; i++) entries.push(w[at + FIRST + i]!);
     desc = w[at + MORE]!;

@@ -22,7 +22,13 @@ export function updatePageStats(kvm: Kvm, level: number, by: number): void {
  * @returns entries the head had before; above the threshold the caller recycles (kernel-facts 3.7 step 2c)
  */
 export function rmapAdd(
-  kvm: Kvm, cpu: Cpu, cache: number, slot: MemSlot, sptep: number, gfn: number, access: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  cache: number,
+  slot: MemSlot,
+  sptep: number,
+  gfn: number,
+  access: number,
 ): number {
   kvm.assertMmuWrite(cpu, 'a reverse map');
   const sp = sptepToSp(kvm, sptep);

@@ -92,7 +92,7 @@ export function isObsolete(kvm: Kvm, sp: number): boolean {
 /** The valid page with this identity, or 0; `visit` sees the others with the same gfn. */
 export function findShadowPage(kvm: Kvm, gfn: number, role: number, visit?: (sp: number) => void): number {
   const { w } = kvm;
-  for (let sp = w[hashBucket(kvm, gfn)]!; sp !== 0; ) {
+  for (let sp = w[hashBucket(kvm, gfn)]!; sp !== 0;) {
     const header = kvm.header(sp);
     const next = w[header + SP.hashNext]!;
     if (w[header + SP.gfn] === gfn && !isObsolete(kvm, sp)) {
@@ -109,7 +109,13 @@ export function findShadowPage(kvm: Kvm, gfn: number, role: number, visit?: (sp:
  * list, counted. `shadowInfo` is 0 for direct pages.
  */
 export function initShadowPage(
-  kvm: Kvm, cpu: Cpu, sp: number, table: number, shadowInfo: number, gfn: number, role: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  sp: number,
+  table: number,
+  shadowInfo: number,
+  gfn: number,
+  role: number,
 ): void {
   kvm.assertMmuWrite(cpu, 'the hash of shadow pages');
   const { arena, w } = kvm;
@@ -158,7 +164,8 @@ export function unhash(kvm: Kvm, sp: number): void {
   const { w } = kvm;
   let at = hashBucket(kvm, spGfn(kvm, sp));
   while (w[at] !== sp) {
-    if (w[at] === 0) throw new KernelBug('Q2', `shadow page ${sp} is not in its hash bucket`, [kvm.header(sp)]);
+    if (w[at] === 0)
+      throw new KernelBug('Q2', `shadow page ${sp} is not in its hash bucket`, [kvm.header(sp)]);
     at = kvm.header(w[at]!) + SP.hashNext;
   }
   kvm.arena.put(at, w[kvm.header(sp) + SP.hashNext]!);

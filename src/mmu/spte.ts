@@ -1,8 +1,20 @@
 /** Building and changing SPTE values (kernel-facts 2.6, 2.7, 3.9, 5.2). Values are left in `cpu.lo` and `cpu.hi`. */
 import type { Cpu } from '../cpu/cpu.ts';
 import {
-  ACC_EXEC, ACC_TRACK_SAVED_LO, ACC_TRACK_SHIFT_HI, ACC_USER, ACC_WRITE, isHostWritable, isMmuWritable,
-  SPTE_AD_DISABLED_HI, SPTE_AD_MASK_HI, SPTE_MMU_PRESENT, SPTE_PS, SPTE_W, sptePfn, type SpteFormat,
+  ACC_EXEC,
+  ACC_TRACK_SAVED_LO,
+  ACC_TRACK_SHIFT_HI,
+  ACC_USER,
+  ACC_WRITE,
+  isHostWritable,
+  isMmuWritable,
+  SPTE_AD_DISABLED_HI,
+  SPTE_AD_MASK_HI,
+  SPTE_MMU_PRESENT,
+  SPTE_PS,
+  SPTE_W,
+  sptePfn,
+  type SpteFormat,
 } from './format.ts';
 import type { Kvm } from './kvm.ts';
 
@@ -93,7 +105,12 @@ export const spteChildSp = (kvm: Kvm, lo: number, hi: number): number =>
  * The value is left in `cpu.lo/hi`.
  */
 export function makeHugePageSplitSpte(
-  kvm: Kvm, cpu: Cpu, hugeLo: number, hugeHi: number, childLevel: number, childAccess: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  hugeLo: number,
+  hugeHi: number,
+  childLevel: number,
+  childAccess: number,
 ): void {
   const f = kvm.format;
   let lo = hugeLo;

@@ -54,7 +54,14 @@ export function tlbLookup(vcpu: Vcpu, root: number, l2Gfn: number, need: number)
 }
 
 /** Caches a translation after a walk. */
-export function tlbFill(vcpu: Vcpu, root: number, l2Gfn: number, level: number, pfn: number, perm: number): void {
+export function tlbFill(
+  vcpu: Vcpu,
+  root: number,
+  l2Gfn: number,
+  level: number,
+  pfn: number,
+  perm: number,
+): void {
   const { kvm } = vcpu;
   const at = entryWord(kvm, vcpu.index, l2Gfn, level);
   const { arena } = kvm;
@@ -110,8 +117,13 @@ export function tlbEntries(kvm: Kvm, vcpu: number): TlbEntry[] {
       const at = base + i * TLB_ENTRY_WORDS;
       if (w[at + EPOCH] !== epoch) continue;
       entries.push({
-        vcpu, root: w[at + ROOT]!, l2Gfn: w[at + TAG]! << ((level - 1) * kvm.tableBits), level,
-        pfn: w[at + PFN]!, perm: w[at + PERM]!, word: at,
+        vcpu,
+        root: w[at + ROOT]!,
+        l2Gfn: w[at + TAG]! << ((level - 1) * kvm.tableBits),
+        level,
+        pfn: w[at + PFN]!,
+        perm: w[at + PERM]!,
+        word: at,
       });
     }
   }

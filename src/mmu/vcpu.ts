@@ -6,7 +6,14 @@ import type { Kvm } from './kvm.ts';
 import { vcpuCaches, type VcpuCaches } from './memory-cache.ts';
 import { tlbFlushAll } from './tlb.ts';
 import {
-  IN_GUEST_MODE, MODE_MASK, OUTSIDE_GUEST_MODE, REQ_FREE_OBSOLETE_ROOTS, REQ_PAUSE, REQ_TLB_FLUSH, SESSION_STEP, VCPU,
+  IN_GUEST_MODE,
+  MODE_MASK,
+  OUTSIDE_GUEST_MODE,
+  REQ_FREE_OBSOLETE_ROOTS,
+  REQ_PAUSE,
+  REQ_TLB_FLUSH,
+  SESSION_STEP,
+  VCPU,
 } from './vcpu-words.ts';
 
 /** One vCPU as its own actor sees it. */

@@ -4,8 +4,14 @@ import { INVARIANTS } from '../check/all.ts';
 /** Invariants of kernel-facts 6 that need something the model does not have yet. */
 const WAITING: readonly (readonly [what: string, ids: readonly string[]])[] = [
   ['L1 that rewrites its tables, unsync pages', ['Q11', 'Q17', 'Q18', 'D8']],
-  ['zapping from outside, obsolete generations, invalid pages that live on', ['Q15', 'Q16', 'Q40', 'Q51', 'D17', 'D20']],
-  ['write protection of shadowed tables at every alias and address space', ['Q26', 'Q41', 'Q54', 'Q55', 'Q56']],
+  [
+    'zapping from outside, obsolete generations, invalid pages that live on',
+    ['Q15', 'Q16', 'Q40', 'Q51', 'D17', 'D20'],
+  ],
+  [
+    'write protection of shadowed tables at every alias and address space',
+    ['Q26', 'Q41', 'Q54', 'Q55', 'Q56'],
+  ],
   ['A/D-less roles and PML', ['Q31', 'Q45', 'Q47', 'D5']],
   ['NX recovery', ['Q33', 'D9']],
   ['the TDP MMU', ['Q37', 'Q38', 'Q39', 'D18', 'D25']],
@@ -18,7 +24,9 @@ const WAITING: readonly (readonly [what: string, ids: readonly string[]])[] = [
 const number = (id: string): number => Number(id.slice(1));
 
 export function checksDocument(): string {
-  const sorted = [...INVARIANTS].sort((a, b) => b.id.charCodeAt(0) - a.id.charCodeAt(0) || number(a.id) - number(b.id));
+  const sorted = [...INVARIANTS].sort(
+    (a, b) => b.id.charCodeAt(0) - a.id.charCodeAt(0) || number(a.id) - number(b.id),
+  );
   const lines = [
     '# Checks',
     '',
@@ -31,7 +39,10 @@ export function checksDocument(): string {
     '',
     '| id | says | kind | runtimes | cost |',
     '|---|---|---|---|---|',
-    ...sorted.map(({ id, sentence, kind, runtimes, cost }) => `| ${id} | ${sentence} | ${kind} | ${runtimes.join(', ')} | ${cost} |`),
+    ...sorted.map(
+      ({ id, sentence, kind, runtimes, cost }) =>
+        `| ${id} | ${sentence} | ${kind} | ${runtimes.join(', ')} | ${cost} |`,
+    ),
     '',
     'Besides these: `deadlock` (names the waiters and the owner), `livelock` (steps without progress), and `C11` (a split cache',
     'runs dry in the middle of a split).',
@@ -48,5 +59,6 @@ export function checksDocument(): string {
 
 /** Every id that the document names, for the test that none is missing. */
 export const DOCUMENTED_IDS: ReadonlySet<string> = new Set([
-  ...INVARIANTS.map((invariant) => invariant.id), ...WAITING.flatMap(([, ids]) => ids),
+  ...INVARIANTS.map((invariant) => invariant.id),
+  ...WAITING.flatMap(([, ids]) => ids),
 ]);

@@ -1,6 +1,14 @@
 /** The coordinator's words in the arena: stopping the world, ending it, and seeing who waits for what. */
 import {
-  ABORT_HARD, ABORT_SOFT, ACTOR, ACTOR_DONE, ACTOR_IDLE, ACTOR_PARKED, ACTOR_WAITING, ACTOR_WAITING_LOCKED, CONTROL,
+  ABORT_HARD,
+  ABORT_SOFT,
+  ACTOR,
+  ACTOR_DONE,
+  ACTOR_IDLE,
+  ACTOR_PARKED,
+  ACTOR_WAITING,
+  ACTOR_WAITING_LOCKED,
+  CONTROL,
 } from '../cpu/atomic-cpu.ts';
 import { ACTOR_WORDS } from '../arena/layout.ts';
 import { describeWord } from '../mmu/describe.ts';
@@ -8,8 +16,11 @@ import type { Kvm } from '../mmu/kvm.ts';
 import { EXITING_GUEST_MODE, IN_GUEST_MODE, MODE_MASK, VCPU } from '../mmu/vcpu-words.ts';
 
 const STATE_NAMES: Readonly<Record<number, string>> = {
-  [ACTOR_IDLE]: 'not started', [ACTOR_PARKED]: 'parked', [ACTOR_WAITING]: 'waiting',
-  [ACTOR_WAITING_LOCKED]: 'waiting inside mmu_lock', [ACTOR_DONE]: 'done',
+  [ACTOR_IDLE]: 'not started',
+  [ACTOR_PARKED]: 'parked',
+  [ACTOR_WAITING]: 'waiting',
+  [ACTOR_WAITING_LOCKED]: 'waiting inside mmu_lock',
+  [ACTOR_DONE]: 'done',
 };
 
 export class WorldControl {
@@ -42,7 +53,8 @@ export class WorldControl {
     for (let actor = 0; actor < this.actors; actor++) {
       if (failed.has(actor)) continue;
       const state = this.state(actor);
-      if (state !== ACTOR_PARKED && state !== ACTOR_WAITING && state !== ACTOR_DONE && state !== ACTOR_IDLE) return false;
+      if (state !== ACTOR_PARKED && state !== ACTOR_WAITING && state !== ACTOR_DONE && state !== ACTOR_IDLE)
+        return false;
     }
     return true;
   }

@@ -95,7 +95,10 @@ export class ControlledRuntime {
     if (this.options.without?.has(rule.id) === true) return;
     const actor = cpu ?? this.running;
     this.violations.push({
-      ...rule, actor: actor?.actor ?? -1, actorName: actor?.name ?? 'nobody', step: this.log.steps,
+      ...rule,
+      actor: actor?.actor ?? -1,
+      actorName: actor?.name ?? 'nobody',
+      step: this.log.steps,
     });
   };
 
@@ -174,7 +177,13 @@ export class ControlledRuntime {
     if (violations.length === 0 && !truncated) options.judge.atEnd(kvm, this.report);
     scheduler.end?.(decisions, log.steps);
     return {
-      schedule, steps: log.steps, decisions, preemptions, hash: log.digest, violations: [...violations], truncated,
+      schedule,
+      steps: log.steps,
+      decisions,
+      preemptions,
+      hash: log.digest,
+      violations: [...violations],
+      truncated,
     };
   }
 
@@ -187,20 +196,29 @@ export class ControlledRuntime {
       return `${cpu.name} ${blocked ? `waits on ${describeWord(kvm, cpu.pendingWord)}` : 'can run'}`;
     });
     const owner = kvm.w[kvm.mmuLock.owner]!;
-    const held = owner === 0 ? 'nobody holds mmu_lock' : `mmu_lock is held by ${this.cpus[owner - 1]?.name ?? `actor ${owner - 1}`}`;
+    const held =
+      owner === 0
+        ? 'nobody holds mmu_lock'
+        : `mmu_lock is held by ${this.cpus[owner - 1]?.name ?? `actor ${owner - 1}`}`;
     return `${lines.join('; ')}; ${held}`;
   }
 
   private reportDeadlock(actors: readonly (Steps<void> | undefined)[]): void {
     const waiting = this.cpus.filter((_, i) => actors[i] !== undefined);
     this.report(waiting[0], {
-      id: 'deadlock', text: `nobody can go on: ${this.describeActors(actors)}`, words: waiting.map((cpu) => cpu.pendingWord),
+      id: 'deadlock',
+      text: `nobody can go on: ${this.describeActors(actors)}`,
+      words: waiting.map((cpu) => cpu.pendingWord),
     });
   }
 
   private reportLivelock(actors: readonly (Steps<void> | undefined)[]): void {
     const limit = this.options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS;
-    this.report(undefined, { id: 'livelock', text: `${limit} steps without progress: ${this.describeActors(actors)}`, words: [] });
+    this.report(undefined, {
+      id: 'livelock',
+      text: `${limit} steps without progress: ${this.describeActors(actors)}`,
+      words: [],
+    });
   }
 
   /** Chunks of memory that the last schedule touched. */

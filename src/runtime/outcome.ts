@@ -17,6 +17,11 @@ export interface Violation {
 export type Verdict = 'clean' | 'violation' | 'inconclusive' | 'error';
 
 /** Exit statuses (design 7). */
-export const EXIT_STATUS: Readonly<Record<Verdict, number>> = { clean: 0, violation: 1, inconclusive: 3, error: 3 };
+export const EXIT_STATUS: Readonly<Record<Verdict, number>> = {
+  clean: 0,
+  violation: 1,
+  inconclusive: 3,
+  error: 3,
+};
 export const EXIT_USAGE = 2;
 export const EXIT_INTERRUPTED = 130;

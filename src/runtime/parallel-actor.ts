@@ -56,7 +56,10 @@ const MAX_VIOLATIONS = 20;
 export const nanosSince = (startNs: number): number => Number(process.hrtime.bigint()) - startNs;
 
 /** Runs the actor. Errors of the harness propagate; broken rules and kernel bugs come back as violations. */
-export function runActor<Measures>(task: ActorTask, equipment: ActorEquipment<Measures>): ActorReply<Measures> {
+export function runActor<Measures>(
+  task: ActorTask,
+  equipment: ActorEquipment<Measures>,
+): ActorReply<Measures> {
   const layout = computeLayout(task.machine.dims);
   const arena = Arena.attach(layout, task.buffer);
   const kvm = new Kvm(task.machine.config, arena, equipment.engine);

@@ -102,13 +102,20 @@ const START_LIMIT_MS = 60_000;
 const MAX_SAMPLES = 2_000;
 
 const GUEST_COUNTERS: ReadonlySet<number> = new Set([
-  C.guestReads, C.guestWrites, C.guestFetches, C.guestEntries, C.tlbMisses, C.tlbFlushes,
+  C.guestReads,
+  C.guestWrites,
+  C.guestFetches,
+  C.guestEntries,
+  C.tlbMisses,
+  C.tlbFlushes,
 ]);
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Runs the machine once from its boot to the end of its actors. */
-export async function runRepetition<Measures>(options: RepetitionOptions): Promise<RepetitionResult<Measures>> {
+export async function runRepetition<Measures>(
+  options: RepetitionOptions,
+): Promise<RepetitionResult<Measures>> {
   return new Repetition<Measures>(options).run();
 }
 
@@ -157,7 +164,8 @@ class Repetition<Measures> {
       const reply = this.replies.get(actor);
       const failure = this.failures.get(actor);
       return {
-        name, cls,
+        name,
+        cls,
         status: failure?.status ?? reply?.status ?? 'failed',
         ...(failure === undefined ? {} : { error: failure.error }),
         ...(reply === undefined ? {} : { measures: reply.measures }),
@@ -165,15 +173,30 @@ class Repetition<Measures> {
       };
     });
     return {
-      actors, violations: this.violations, durationMs, stops: this.stops, stoppedMs: this.stoppedMs,
-      samples: this.samples, errors: this.errors, interrupted, finalCheck,
+      actors,
+      violations: this.violations,
+      durationMs,
+      stops: this.stops,
+      stoppedMs: this.stoppedMs,
+      samples: this.samples,
+      errors: this.errors,
+      interrupted,
+      finalCheck,
     };
   }
 
   private async start(actor: number, startNs: number): Promise<void> {
     const { machine, pool, master, repetition, spins, variants, scenarioFile } = this.options;
     const task: ActorTask = {
-      machine, buffer: this.buffer, counters: this.counters, actor, master, repetition, spins, startNs, variants,
+      machine,
+      buffer: this.buffer,
+      counters: this.counters,
+      actor,
+      master,
+      repetition,
+      spins,
+      startNs,
+      variants,
       scenarioFile,
     };
     try {
@@ -249,10 +272,16 @@ class Repetition<Measures> {
     const { machine, hangMs } = this.options;
     const lines = machine.actors.map((spec, actor) => this.control.describe(actor, actorIdentity(spec).name));
     const owner = this.kvm.w[this.kvm.mmuLock.owner]!;
-    const held = owner === 0 ? 'nobody holds mmu_lock' : `mmu_lock is held by ${actorIdentity(machine.actors[owner - 1]!).name}`;
+    const held =
+      owner === 0
+        ? 'nobody holds mmu_lock'
+        : `mmu_lock is held by ${actorIdentity(machine.actors[owner - 1]!).name}`;
     machine.actors.forEach((spec, actor) => {
       if (this.replies.has(actor) || this.failures.has(actor) || !this.control.blocked(actor)) return;
-      this.failures.set(actor, { status: 'hung', error: this.control.describe(actor, actorIdentity(spec).name) });
+      this.failures.set(actor, {
+        status: 'hung',
+        error: this.control.describe(actor, actorIdentity(spec).name),
+      });
     });
     this.errors.push(`no progress for ${hangMs / 1000} s: ${lines.join('; ')}; ${held}`);
   }
@@ -279,10 +308,18 @@ class Repetition<Measures> {
   private sample(t: number): void {
     if (this.samples.length >= MAX_SAMPLES) return;
     const sample: WorldSample = {
-      t, pages4k: this.kvm.get(KVM.pages), pages2m: this.kvm.get(KVM.pages + 1), pages1g: this.kvm.get(KVM.pages + 2),
+      t,
+      pages4k: this.kvm.get(KVM.pages),
+      pages2m: this.kvm.get(KVM.pages + 1),
+      pages1g: this.kvm.get(KVM.pages + 2),
     };
     const last = this.samples[this.samples.length - 1];
-    if (last === undefined || last.pages4k !== sample.pages4k || last.pages2m !== sample.pages2m || last.pages1g !== sample.pages1g) {
+    if (
+      last === undefined ||
+      last.pages4k !== sample.pages4k ||
+      last.pages2m !== sample.pages2m ||
+      last.pages1g !== sample.pages1g
+    ) {
       this.samples.push(sample);
     }
     this.options.onSample?.(sample);
@@ -297,4 +334,3 @@ function describeFailure(error: unknown): string {
   if (error.name === 'AbortError') return 'its thread did not end when told to and was killed';
   return `${error.message}${typeof code === 'string' ? ` (${code})` : ''}`;
 }
-

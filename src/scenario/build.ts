@@ -3,12 +3,26 @@ import type { ActorSpec, Workload, WorkloadRange } from '../actors/context.ts';
 import { ArenaError } from '../arena/errors.ts';
 import { computeLayout, describeParts, formatBytes, type ArenaDims, type Layout } from '../arena/layout.ts';
 import { countGuestTables } from '../mmu/boot.ts';
-import { CACHE_OBJECTS, defaultMmuPages, KVM_MIN_FREE_MMU_PAGES, type KvmConfig, type L1Root, type PreemptModel } from '../mmu/config.ts';
+import {
+  CACHE_OBJECTS,
+  defaultMmuPages,
+  KVM_MIN_FREE_MMU_PAGES,
+  type KvmConfig,
+  type L1Root,
+  type PreemptModel,
+} from '../mmu/config.ts';
 import { splitDescCapacity } from '../mmu/memory-cache.ts';
 import type { MachineSpec, MappingSpec, PopulateSpec, RootSpec, Scenario, Units } from './define.ts';
 import {
-  COMMON_PARAMETERS, EXPLORE_DEFAULTS, PAGE_SIZE, ParameterError, parseParameter, type CommonParameters,
-  type Parameter, type ParameterValue, type ParameterValues,
+  COMMON_PARAMETERS,
+  EXPLORE_DEFAULTS,
+  PAGE_SIZE,
+  ParameterError,
+  parseParameter,
+  type CommonParameters,
+  type Parameter,
+  type ParameterValue,
+  type ParameterValues,
 } from './parameters.ts';
 import { ScenarioError, validateMachine } from './validate.ts';
 
@@ -33,8 +47,12 @@ export function scenarioParameters(scenario: Scenario, purpose: Purpose): Record
   for (const layer of layers) {
     for (const [name, value] of Object.entries(layer ?? {})) {
       const parameter = all[name];
-      if (parameter === undefined) throw new ScenarioError(`scenario ${scenario.name} has a default for ${name}, which is no parameter`);
-      all[name] = { ...parameter, default: parseParameter(parameter, value, `${scenario.name}.${name}`) } as Parameter;
+      if (parameter === undefined)
+        throw new ScenarioError(`scenario ${scenario.name} has a default for ${name}, which is no parameter`);
+      all[name] = {
+        ...parameter,
+        default: parseParameter(parameter, value, `${scenario.name}.${name}`),
+      } as Parameter;
     }
   }
   return all;
@@ -42,14 +60,21 @@ export function scenarioParameters(scenario: Scenario, purpose: Purpose): Record
 
 /** @throws ParameterError for a name that is no parameter or a value that is not allowed */
 export function resolveParameters(
-  scenario: Scenario, purpose: Purpose, given: Readonly<Record<string, unknown>>,
+  scenario: Scenario,
+  purpose: Purpose,
+  given: Readonly<Record<string, unknown>>,
 ): CommonParameters & Record<string, ParameterValue> {
   const parameters = scenarioParameters(scenario, purpose);
   const values: Record<string, ParameterValue> = {};
   for (const [name, parameter] of Object.entries(parameters)) values[name] = parameter.default;
   for (const [name, value] of Object.entries(given)) {
     const parameter = parameters[name];
-    if (parameter === undefined) throw new ParameterError(name, value, `a parameter of ${scenario.name}: ${Object.keys(parameters).join(', ')}`);
+    if (parameter === undefined)
+      throw new ParameterError(
+        name,
+        value,
+        `a parameter of ${scenario.name}: ${Object.keys(parameters).join(', ')}`,
+      );
     values[name] = parseParameter(parameter, value, name);
   }
   return values as CommonParameters & Record<string, ParameterValue>;
@@ -62,7 +87,9 @@ const BACKING_LEVEL: Readonly<Record<string, number>> = { '4k': 1, '2m': 2, '1g'
  * @throws ParameterError, ScenarioError or ArenaError, before anything runs
  */
 export function buildMachine(
-  scenario: Scenario, purpose: Purpose, given: Readonly<Record<string, unknown>> = {},
+  scenario: Scenario,
+  purpose: Purpose,
+  given: Readonly<Record<string, unknown>> = {},
 ): Machine {
   const p = resolveParameters(scenario, purpose, given);
   const huge2 = 2 ** p.tableBits;
@@ -75,9 +102,12 @@ export function buildMachine(
   const tablePages = countGuestTables({ roots, tableBits: p.tableBits, rootLevel: p.rootLevel });
   const inSlot = spec.tables === 'migrated-slot';
   if (!inSlot && tablePages + FIRST_TABLE_GFN > units.base) {
-    throw new ScenarioError(`L1's ${tablePages} tables do not fit below gfn ${units.base}; map with larger pages`);
+    throw new ScenarioError(
+      `L1's ${tablePages} tables do not fit below gfn ${units.base}; map with larger pages`,
+    );
   }
-  if (inSlot && tablePages > pages) throw new ScenarioError(`L1's ${tablePages} tables do not fit into ${pages} pages`);
+  if (inSlot && tablePages > pages)
+    throw new ScenarioError(`L1's ${tablePages} tables do not fit into ${pages} pages`);
   const workPages = Math.min(units.base, FIRST_TABLE_GFN + (inSlot ? 0 : tablePages));
   const backing = BACKING_LEVEL[p.backing]!;
   const config: KvmConfig = {
@@ -88,7 +118,15 @@ export function buildMachine(
     shards: p.splitters,
     slots: [
       { id: 0, baseGfn: 0, npages: workPages, backing: 1, basePfn: 0, readonly: false, hvaMisaligned: false },
-      { id: 1, baseGfn: units.base, npages: pages, backing, basePfn: units.base, readonly: false, hvaMisaligned: false },
+      {
+        id: 1,
+        baseGfn: units.base,
+        npages: pages,
+        backing,
+        basePfn: units.base,
+        readonly: false,
+        hvaMisaligned: false,
+      },
     ],
     roots,
     tableGfn: inSlot ? units.base + pages - tablePages : FIRST_TABLE_GFN,
@@ -106,11 +144,17 @@ export function buildMachine(
     tlbBits: p.tlbBits,
   };
   checkRanges(scenario, config);
+  checkPopulate(scenario, spec, roots.length);
   checkMmuPages(config);
   checkShards(p.splitters, units, backing);
   const actors = makeActors(spec, p, config);
   return {
-    scenario: scenario.name, purpose, parameters: p, config, dims: arenaDims(config, actors.length), actors,
+    scenario: scenario.name,
+    purpose,
+    parameters: p,
+    config,
+    dims: arenaDims(config, actors.length),
+    actors,
     populate: spec.populate === 'all' ? populateAll(config) : spec.populate,
   };
 }
@@ -132,9 +176,15 @@ function convertRoot(scenario: Scenario, root: RootSpec, index: number, units: U
         );
       }
       return {
-        l2Gfn: mapping.l2Gfn, l1Gfn: mapping.l1Gfn, level: mapping.level, count: mapping.count,
-        l1Step: mapping.l1Step ?? size, write: perm.includes('w'), exec: perm.includes('x'),
-        accessed: mapping.accessed ?? true, dirty: mapping.dirty ?? true,
+        l2Gfn: mapping.l2Gfn,
+        l1Gfn: mapping.l1Gfn,
+        level: mapping.level,
+        count: mapping.count,
+        l1Step: mapping.l1Step ?? size,
+        write: perm.includes('w'),
+        exec: perm.includes('x'),
+        accessed: mapping.accessed ?? true,
+        dirty: mapping.dirty ?? true,
       };
     }),
   };
@@ -144,7 +194,10 @@ function convertRoot(scenario: Scenario, root: RootSpec, index: number, units: U
 function checkRanges(scenario: Scenario, config: KvmConfig): void {
   /** Slots are in the order of their gfns; a range may go over from one to the next if there is no gap between them. */
   const covered = (first: number, last: number): boolean =>
-    config.slots.reduce((at, { baseGfn, npages }) => (at >= baseGfn && at < baseGfn + npages ? baseGfn + npages : at), first) > last;
+    config.slots.reduce(
+      (at, { baseGfn, npages }) => (at >= baseGfn && at < baseGfn + npages ? baseGfn + npages : at),
+      first,
+    ) > last;
   const l2Pages = 2 ** (config.rootLevel * config.tableBits);
   config.roots.forEach((root, index) => {
     root.mappings.forEach((mapping, at) => {
@@ -166,11 +219,27 @@ function checkRanges(scenario: Scenario, config: KvmConfig): void {
   });
 }
 
+/** Accesses before the start go through roots that exist. */
+function checkPopulate(scenario: Scenario, { populate }: MachineSpec, roots: number): void {
+  if (populate === 'all') return;
+  populate.forEach(({ root = 0 }, at) => {
+    if (root >= roots) {
+      throw new ScenarioError(
+        `scenario ${scenario.name}: populate.${at}.root: ${root} given, allowed is 0 to ${roots - 1}`,
+      );
+    }
+  });
+}
+
 /** Below this the first fault cannot even map one page (kernel-facts 2.2). */
 function checkMmuPages(config: KvmConfig): void {
   const least = config.roots.length * config.rootLevel + KVM_MIN_FREE_MMU_PAGES;
   if (config.nrMmuPages !== 0 && config.nrMmuPages < least) {
-    throw new ParameterError('mmuPages', config.nrMmuPages, `0, or at least ${least} for ${config.roots.length} roots of ${config.rootLevel} levels`);
+    throw new ParameterError(
+      'mmuPages',
+      config.nrMmuPages,
+      `0, or at least ${least} for ${config.roots.length} roots of ${config.rootLevel} levels`,
+    );
   }
 }
 
@@ -179,14 +248,21 @@ function checkShards(shards: number, units: Units, backing: number): void {
   const unit = [0, 1, units.huge2, units.huge3][backing]!;
   const available = Math.ceil(units.pages / unit);
   if (shards > available) {
-    throw new ParameterError('splitters', shards, `at most ${available}: the slot has that many pages of its largest size to share`);
+    throw new ParameterError(
+      'splitters',
+      shards,
+      `at most ${available}: the slot has that many pages of its largest size to share`,
+    );
   }
 }
 
 function populateAll(config: KvmConfig): PopulateSpec[] {
   return config.roots.flatMap((root, index) =>
     root.mappings.map((mapping): PopulateSpec => ({
-      root: index, access: mapping.write ? 'write' : 'read', l2Gfn: mapping.l2Gfn, count: mapping.count,
+      root: index,
+      access: mapping.write ? 'write' : 'read',
+      l2Gfn: mapping.l2Gfn,
+      count: mapping.count,
       stride: 2 ** ((mapping.level - 1) * config.tableBits),
     })),
   );
@@ -195,16 +271,23 @@ function populateAll(config: KvmConfig): PopulateSpec[] {
 function workloadRanges(config: KvmConfig): WorkloadRange[] {
   return config.roots.flatMap((root, index) =>
     root.mappings.map((mapping): WorkloadRange => ({
-      root: index, l2Gfn: mapping.l2Gfn, pages: mapping.count * 2 ** ((mapping.level - 1) * config.tableBits),
-      write: mapping.write, exec: mapping.exec,
+      root: index,
+      l2Gfn: mapping.l2Gfn,
+      pages: mapping.count * 2 ** ((mapping.level - 1) * config.tableBits),
+      write: mapping.write,
+      exec: mapping.exec,
     })),
   );
 }
 
 function makeActors(spec: MachineSpec, p: CommonParameters, config: KvmConfig): ActorSpec[] {
   const workload: Workload = {
-    ops: p.ops, writeFraction: p.writeFraction, execFraction: p.execFraction, rootSwitchRate: p.rootSwitchRate,
-    burst: p.burst, ranges: workloadRanges(config),
+    ops: p.ops,
+    writeFraction: p.writeFraction,
+    execFraction: p.execFraction,
+    rootSwitchRate: p.rootSwitchRate,
+    burst: p.burst,
+    ranges: workloadRanges(config),
   };
   const actors: ActorSpec[] = [];
   if (spec.migration !== false) actors.push({ kind: 'migration', slots: [1], rounds: p.rounds });
@@ -212,7 +295,8 @@ function makeActors(spec: MachineSpec, p: CommonParameters, config: KvmConfig): 
     for (let shard = 0; shard < config.shards; shard++) actors.push({ kind: 'split-worker', shard });
   }
   for (let vcpu = 0; vcpu < config.vcpus; vcpu++) actors.push({ kind: 'l2-vcpu', vcpu, workload });
-  for (const custom of spec.actors ?? []) actors.push({ kind: 'custom', name: custom.name, options: custom.options ?? {} });
+  for (const custom of spec.actors ?? [])
+    actors.push({ kind: 'custom', name: custom.name, options: custom.options ?? {} });
   return actors;
 }
 
@@ -222,11 +306,13 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
   const cached = CACHE_OBJECTS * (config.vcpus + config.shards);
   const entries = 2 ** config.tableBits;
   const mapped = config.roots.reduce(
-    (sum, root) => sum + root.mappings.reduce((s, m) => s + m.count * 2 ** ((m.level - 1) * config.tableBits), 0),
+    (sum, root) =>
+      sum + root.mappings.reduce((s, m) => s + m.count * 2 ** ((m.level - 1) * config.tableBits), 0),
     0,
   );
   // Every mapped page split to 4 KiB, twice over: a page may have tables under two roles, as after a clean gpte.
-  const mostTables = Math.ceil(((2 * mapped) / entries) * (1 + 1 / entries) * (1 + 1 / entries)) + 4 * config.tablePages + 256;
+  const mostTables =
+    Math.ceil(((2 * mapped) / entries) * (1 + 1 / entries) * (1 + 1 / entries)) + 4 * config.tablePages + 256;
   const last = config.slots.reduce((max, slot) => Math.max(max, slot.basePfn + slot.npages), 0);
   const slotPages = config.slots.reduce((sum, slot) => sum + slot.npages, 0);
   const splitDesc = splitDescCapacity(entries);
@@ -235,7 +321,11 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
   // that lost their parent do.
   const aliased = mapped > slotPages ? mapped : Math.ceil(slotPages / 8);
   return {
-    tableBits: config.tableBits, vcpus: config.vcpus, shards: config.shards, actors, hashBits: 12,
+    tableBits: config.tableBits,
+    vcpus: config.vcpus,
+    shards: config.shards,
+    actors,
+    hashBits: 12,
     tables: Math.min(mmuPages, mostTables) + cached + 16,
     shadowInfos: 2 * config.tablePages + CACHE_OBJECTS * config.vcpus + 16,
     descs: caches + aliased + Math.ceil(Math.min(mmuPages, mostTables) / 4) + 256,
@@ -255,7 +345,9 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
 export function layoutThatFits(machine: Machine, limitBytes: number): Layout {
   const layout = computeLayout(machine.dims);
   if (layout.words * 4 > limitBytes) {
-    throw new ArenaError(`the machine does not fit: ${describeParts(layout)}, and ${formatBytes(limitBytes)} may be used`);
+    throw new ArenaError(
+      `the machine does not fit: ${describeParts(layout)}, and ${formatBytes(limitBytes)} may be used`,
+    );
   }
   return layout;
 }

@@ -76,7 +76,10 @@ export interface Scenario {
   readonly explore?: Partial<Record<keyof CommonParameters, ParameterValue>> & Record<string, ParameterValue>;
   /** Parameters of its own. */
   readonly parameters?: Readonly<Record<string, Parameter>>;
-  readonly machine: (parameters: CommonParameters & Record<string, ParameterValue>, units: Units) => MachineSpec;
+  readonly machine: (
+    parameters: CommonParameters & Record<string, ParameterValue>,
+    units: Units,
+  ) => MachineSpec;
   /** Its own actors, by name. */
   readonly actors?: Readonly<Record<string, CustomActor>>;
 }

@@ -34,14 +34,19 @@ export async function importDefault(path: string, what: string): Promise<unknown
   }
   // Outside a package of type "module" tsx compiles to CommonJS, and the exports arrive as one default object.
   const wrapped = module.default as { readonly default?: unknown } | undefined;
-  const exported = typeof wrapped === 'object' && wrapped !== null && 'default' in wrapped ? wrapped.default : wrapped;
+  const exported =
+    typeof wrapped === 'object' && wrapped !== null && 'default' in wrapped ? wrapped.default : wrapped;
   if (exported === undefined) throw new ScenarioError(`${what}: ${path} has no default export`);
   return exported;
 }
 
 function firstLines(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.split('\n').filter((line) => line.trim() !== '').slice(0, 6).join('\n  ');
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(0, 6)
+    .join('\n  ');
 }
 
 /** Names of the shipped scenarios, sorted. */

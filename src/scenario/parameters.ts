@@ -31,7 +31,8 @@ export interface ChoiceParameter extends ParameterBase {
   readonly choices: readonly string[];
   readonly default: string;
 }
-export type Parameter = IntegerParameter | NumberParameter | SizeParameter | BooleanParameter | ChoiceParameter;
+export type Parameter =
+  IntegerParameter | NumberParameter | SizeParameter | BooleanParameter | ChoiceParameter;
 export type ParameterValue = number | boolean | string;
 export type ParameterValues = Readonly<Record<string, ParameterValue>>;
 
@@ -62,7 +63,12 @@ export function parseSize(text: string | number, path = 'size'): number {
 
 /** `16G`, `64K`: the shortest exact form. */
 export function formatSize(bytes: number): string {
-  for (const [unit, factor] of [['T', KIB ** 4], ['G', KIB ** 3], ['M', KIB ** 2], ['K', KIB]] as const) {
+  for (const [unit, factor] of [
+    ['T', KIB ** 4],
+    ['G', KIB ** 3],
+    ['M', KIB ** 2],
+    ['K', KIB],
+  ] as const) {
     if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`;
   }
   return String(bytes);
@@ -97,7 +103,12 @@ export function parseParameter(parameter: Parameter, given: unknown, path: strin
     Number.isFinite(value) && value >= min && value <= max ? value : fail();
   const number = (): number => {
     if (typeof given === 'number') return given;
-    if (typeof given !== 'string' || given.trim() === '' || !/^[-+]?(\d|\.\d)[\d.]*(e[-+]?\d+)?$/i.test(given.trim())) return fail();
+    if (
+      typeof given !== 'string' ||
+      given.trim() === '' ||
+      !/^[-+]?(\d|\.\d)[\d.]*(e[-+]?\d+)?$/i.test(given.trim())
+    )
+      return fail();
     return Number(given);
   };
   switch (parameter.type) {
@@ -126,34 +137,125 @@ const GIB = 2 ** 30;
 /** Parameters every scenario has. A scenario gives its own defaults for them. */
 export const COMMON_PARAMETERS = {
   vcpus: { type: 'integer', min: 1, max: 64, default: 4, describe: 'L2 vCPUs' },
-  memory: { type: 'size', min: 4 * PAGE_SIZE, max: 1024 * GIB, default: GIB, describe: 'guest memory in the migrated slot' },
-  backing: { type: 'choice', choices: ['4k', '2m', '1g'], default: '1g', describe: 'largest host page behind it' },
-  splitters: { type: 'integer', min: 1, max: 64, default: 1, describe: 'threads that split; 1 is KVM under slots_lock' },
-  writeFraction: { type: 'number', min: 0, max: 1, default: 0.5, describe: 'fraction of guest accesses that write' },
-  execFraction: { type: 'number', min: 0, max: 1, default: 0, describe: 'fraction of guest accesses that fetch' },
-  ops: { type: 'integer', min: 0, max: 1e9, default: 0, describe: 'accesses per vCPU; 0: until the migration is over' },
-  burst: { type: 'integer', min: 0, max: 1e6, default: 256, describe: 'accesses per stay in guest mode; 0: until kicked' },
-  rounds: { type: 'integer', min: 0, max: 1000, default: 3, describe: 'rounds of harvest and copy while the guest runs' },
-  rootSwitchRate: { type: 'number', min: 0, max: 1, default: 0.05, describe: 'chance per access of another EPT12' },
+  memory: {
+    type: 'size',
+    min: 4 * PAGE_SIZE,
+    max: 1024 * GIB,
+    default: GIB,
+    describe: 'guest memory in the migrated slot',
+  },
+  backing: {
+    type: 'choice',
+    choices: ['4k', '2m', '1g'],
+    default: '1g',
+    describe: 'largest host page behind it',
+  },
+  splitters: {
+    type: 'integer',
+    min: 1,
+    max: 64,
+    default: 1,
+    describe: 'threads that split; 1 is KVM under slots_lock',
+  },
+  writeFraction: {
+    type: 'number',
+    min: 0,
+    max: 1,
+    default: 0.5,
+    describe: 'fraction of guest accesses that write',
+  },
+  execFraction: {
+    type: 'number',
+    min: 0,
+    max: 1,
+    default: 0,
+    describe: 'fraction of guest accesses that fetch',
+  },
+  ops: {
+    type: 'integer',
+    min: 0,
+    max: 1e9,
+    default: 0,
+    describe: 'accesses per vCPU; 0: until the migration is over',
+  },
+  burst: {
+    type: 'integer',
+    min: 0,
+    max: 1e6,
+    default: 256,
+    describe: 'accesses per stay in guest mode; 0: until kicked',
+  },
+  rounds: {
+    type: 'integer',
+    min: 0,
+    max: 1000,
+    default: 3,
+    describe: 'rounds of harvest and copy while the guest runs',
+  },
+  rootSwitchRate: {
+    type: 'number',
+    min: 0,
+    max: 1,
+    default: 0.05,
+    describe: 'chance per access of another EPT12',
+  },
   format: { type: 'choice', choices: ['ept', 'npt'], default: 'ept', describe: 'SPTE format' },
-  tableBits: { type: 'integer', min: 2, max: 9, default: 9, describe: 'log2 of the entries of a table; 9 is x86' },
+  tableBits: {
+    type: 'integer',
+    min: 2,
+    max: 9,
+    default: 9,
+    describe: 'log2 of the entries of a table; 9 is x86',
+  },
   rootLevel: { type: 'integer', min: 3, max: 5, default: 4, describe: 'levels of the nested tables' },
   nx: { type: 'boolean', default: false, describe: 'iTLB multihit mitigation (nx_huge_pages)' },
   eager: { type: 'boolean', default: true, describe: 'eager_page_split' },
-  l1AdBits: { type: 'boolean', default: true, describe: 'L1 uses A/D bits in its nested tables (always with npt)' },
+  l1AdBits: {
+    type: 'boolean',
+    default: true,
+    describe: 'L1 uses A/D bits in its nested tables (always with npt)',
+  },
   manual: {
-    type: 'choice', choices: ['off', 'manual', 'initially-set'], default: 'off',
+    type: 'choice',
+    choices: ['off', 'manual', 'initially-set'],
+    default: 'off',
     describe: 'KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2',
   },
   preempt: {
-    type: 'choice', choices: ['none', 'voluntary', 'full'], default: 'full',
+    type: 'choice',
+    choices: ['none', 'voluntary', 'full'],
+    default: 'full',
     describe: 'preemption model; only full lets a lock holder see contention',
   },
-  reschedRate: { type: 'number', min: 0, max: 1, default: 0.001, describe: 'chance that need_resched() is true' },
-  allocFailRate: { type: 'number', min: 0, max: 1, default: 0, describe: 'chance that a topup of the split caches fails' },
-  mmuPages: { type: 'integer', min: 0, max: 2 ** 28, default: 0, describe: "KVM_SET_NR_MMU_PAGES; 0: KVM's default" },
+  reschedRate: {
+    type: 'number',
+    min: 0,
+    max: 1,
+    default: 0.001,
+    describe: 'chance that need_resched() is true',
+  },
+  allocFailRate: {
+    type: 'number',
+    min: 0,
+    max: 1,
+    default: 0,
+    describe: 'chance that a topup of the split caches fails',
+  },
+  mmuPages: {
+    type: 'integer',
+    min: 0,
+    max: 2 ** 28,
+    default: 0,
+    describe: "KVM_SET_NR_MMU_PAGES; 0: KVM's default",
+  },
   recycleThreshold: { type: 'integer', min: 1, max: 1e6, default: 1000, describe: 'RMAP_RECYCLE_THRESHOLD' },
-  tlbBits: { type: 'integer', min: 0, max: 12, default: 6, describe: 'log2 of the TLB entries per vCPU and page size' },
+  tlbBits: {
+    type: 'integer',
+    min: 0,
+    max: 12,
+    default: 6,
+    describe: 'log2 of the TLB entries per vCPU and page size',
+  },
 } as const satisfies Record<string, Parameter>;
 
 export type CommonParameters = {
@@ -166,6 +268,14 @@ export type CommonParameters = {
 
 /** What the controlled runtime starts from where a scenario says nothing else: the smallest machine with all shapes. */
 export const EXPLORE_DEFAULTS: Partial<Record<keyof CommonParameters, ParameterValue>> = {
-  vcpus: 2, memory: 16 * PAGE_SIZE, tableBits: 2, rootLevel: 3, ops: 0, burst: 6, rounds: 1, tlbBits: 3,
-  reschedRate: 0.05, rootSwitchRate: 0.2,
+  vcpus: 2,
+  memory: 16 * PAGE_SIZE,
+  tableBits: 2,
+  rootLevel: 3,
+  ops: 0,
+  burst: 6,
+  rounds: 1,
+  tlbBits: 3,
+  reschedRate: 0.05,
+  rootSwitchRate: 0.2,
 };

@@ -16,6 +16,7 @@ import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from '../mmu/shadow/walk-addr.
 import { Vcpu } from '../mmu/vcpu.ts';
 import type { PopulateSpec } from './define.ts';
 import type { Machine } from './build.ts';
+import { ScenarioError } from './validate.ts';
 
 export const ACCESS_BITS = { read: ACCESS_READ, write: ACCESS_WRITE, exec: ACCESS_EXEC } as const;
 
@@ -57,7 +58,12 @@ export function bootMachine(machine: Machine, arena: Arena, engine: Engine): Kvm
   bootVm(kvm);
   const log = new RunLog();
   const vcpus = Array.from({ length: machine.config.vcpus }, (_, index) => {
-    const cpu = new PlainCpu(arena, log, { actor: index, name: `boot of vCPU ${index}`, cls: 'other' }, false);
+    const cpu = new PlainCpu(
+      arena,
+      log,
+      { actor: index, name: `boot of vCPU ${index}`, cls: 'other' },
+      false,
+    );
     return new Vcpu(kvm, cpu, index);
   });
   // Every vCPU has all roots loaded before it starts, the first one in use.
@@ -75,7 +81,9 @@ function populate(vcpus: readonly Vcpu[], spec: PopulateSpec): void {
     const vcpu = vcpus[(spec.vcpu ?? k) % vcpus.length]!;
     const l2Gfn = spec.l2Gfn + k * (spec.stride ?? 1);
     if (!runAlone(touchPage(vcpu, root, l2Gfn, ACCESS_BITS[spec.access]))) {
-      throw new Error(`populate: L1's tables forbid a ${spec.access} of L2 gfn ${l2Gfn} under root ${root}`);
+      throw new ScenarioError(
+        `populate: L1's tables forbid a ${spec.access} of L2 gfn ${l2Gfn} under root ${root}`,
+      );
     }
   }
 }
@@ -88,7 +96,10 @@ export function seedActor(cpu: Cpu, master: number, schedule: number): void {
 
 /** Starts the actor `index` of the machine on a cpu. */
 export function startActor(
-  kvm: Kvm, cpu: Cpu, spec: ActorSpec, custom: Readonly<Record<string, CustomActor>> | undefined,
+  kvm: Kvm,
+  cpu: Cpu,
+  spec: ActorSpec,
+  custom: Readonly<Record<string, CustomActor>> | undefined,
 ): Steps<void> {
   return makeActor({ kvm, cpu }, spec, custom ?? {});
 }

@@ -39,7 +39,12 @@ export function workerUrl(name: string): string {
  * @throws ScenarioError if that fails or takes longer than `limitMs`
  */
 export async function tryFile(request: TrialRequest, limitMs: number): Promise<void> {
-  const pool = new Piscina({ filename: workerUrl('trial'), minThreads: 1, maxThreads: 1, execArgv: sourceExecArgv() });
+  const pool = new Piscina({
+    filename: workerUrl('trial'),
+    minThreads: 1,
+    maxThreads: 1,
+    execArgv: sourceExecArgv(),
+  });
   try {
     const reply = (await pool.run(request, { signal: AbortSignal.timeout(limitMs) })) as TrialReply;
     if (reply.error !== undefined) throw new ScenarioError(reply.error);

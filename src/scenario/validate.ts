@@ -7,16 +7,45 @@ export class ScenarioError extends Error {
   override readonly name = 'ScenarioError';
 }
 
-const gfn = z.int().min(0).max(2 ** 28);
+const gfn = z
+  .int()
+  .min(0)
+  .max(2 ** 28);
 const value = z.union([z.number(), z.boolean(), z.string()]);
 const parameter = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('integer'), describe: z.string(), min: z.number(), max: z.number(), default: z.number() }),
-  z.strictObject({ type: z.literal('number'), describe: z.string(), min: z.number(), max: z.number(), default: z.number() }),
-  z.strictObject({ type: z.literal('size'), describe: z.string(), min: z.number(), max: z.number(), default: z.number() }),
+  z.strictObject({
+    type: z.literal('integer'),
+    describe: z.string(),
+    min: z.number(),
+    max: z.number(),
+    default: z.number(),
+  }),
+  z.strictObject({
+    type: z.literal('number'),
+    describe: z.string(),
+    min: z.number(),
+    max: z.number(),
+    default: z.number(),
+  }),
+  z.strictObject({
+    type: z.literal('size'),
+    describe: z.string(),
+    min: z.number(),
+    max: z.number(),
+    default: z.number(),
+  }),
   z.strictObject({ type: z.literal('boolean'), describe: z.string(), default: z.boolean() }),
-  z.strictObject({ type: z.literal('choice'), describe: z.string(), choices: z.array(z.string()).min(1), default: z.string() }),
+  z.strictObject({
+    type: z.literal('choice'),
+    describe: z.string(),
+    choices: z.array(z.string()).min(1),
+    default: z.string(),
+  }),
 ]);
-const aFunction = z.custom<(...args: never[]) => unknown>((v) => typeof v === 'function', 'must be a function');
+const aFunction = z.custom<(...args: never[]) => unknown>(
+  (v) => typeof v === 'function',
+  'must be a function',
+);
 
 const scenarioSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens'),
@@ -34,8 +63,15 @@ const mapping = z.strictObject({
   l2Gfn: gfn,
   l1Gfn: gfn,
   level: z.union([z.literal(1), z.literal(2), z.literal(3)]),
-  count: z.int().min(1).max(2 ** 24),
-  l1Step: z.int().min(0).max(2 ** 28).optional(),
+  count: z
+    .int()
+    .min(1)
+    .max(2 ** 24),
+  l1Step: z
+    .int()
+    .min(0)
+    .max(2 ** 28)
+    .optional(),
   perm: z.enum(['rwx', 'rw', 'rx', 'r']).optional(),
   accessed: z.boolean().optional(),
   dirty: z.boolean().optional(),
@@ -43,7 +79,13 @@ const mapping = z.strictObject({
 
 const machineSchema = z.strictObject({
   roots: z
-    .array(z.strictObject({ name: z.string().min(1), mappings: z.array(mapping).min(1), smep: z.boolean().optional() }))
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        mappings: z.array(mapping).min(1),
+        smep: z.boolean().optional(),
+      }),
+    )
     .min(1)
     .max(4),
   populate: z.union([

@@ -13,8 +13,15 @@ import p1 from './profiles/p1.ts';
 import p2 from './profiles/p2.ts';
 
 export const VARIANTS: readonly Variant[] = [
-  p0, p1, p2,
-  neverFlushOnReuse, noRestartAfterEagain, childRoleIgnoresAccess, skipWrprotIfNotWritable, linkBeforeFill, bustedLock,
+  p0,
+  p1,
+  p2,
+  neverFlushOnReuse,
+  noRestartAfterEagain,
+  childRoleIgnoresAccess,
+  skipWrprotIfNotWritable,
+  linkBeforeFill,
+  bustedLock,
 ];
 
 export function findVariant(name: string): Variant | undefined {

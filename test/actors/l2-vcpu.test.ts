@@ -53,6 +53,14 @@ describe('an L2 vCPU', () => {
     }
   });
 
+  it('leaves guest mode when it is kicked, even if it would stay for ever', () => {
+    const machine = machineOf(identity(2), { backing: '2m', vcpus: 2, burst: 0, writeFraction: 0 });
+    const runtime = controlledOf(machine, { maxSteps: 20_000 });
+    for (let schedule = 0; schedule < 10; schedule++) {
+      expect(runTwice(runtime, schedule)).toMatchObject({ truncated: false, violations: [] });
+    }
+  });
+
   it('goes only where L1 lets it: reads and writes elsewhere are read-only or not made at all', () => {
     const runtime = quiet(
       rootOf(

@@ -25,8 +25,16 @@ async function options(variantName: string, engineName: string): Promise<Omit<Se
   const variant = findVariant(variantName)!;
   const machine = buildMachine(await loadScenario(variant.scenario ?? 'nested-migration'), 'explore');
   return {
-    machine, layout: layoutThatFits(machine, 2 ** 32), engine: engineOf([findVariant(engineName)!]), custom: undefined,
-    seed: SEED, from: 0, schedules: BUDGET, maxFailures: 1, strategy: (master) => new RandomWalk(master), twice: false,
+    machine,
+    layout: layoutThatFits(machine, 2 ** 32),
+    engine: engineOf([findVariant(engineName)!]),
+    custom: undefined,
+    seed: SEED,
+    from: 0,
+    schedules: BUDGET,
+    maxFailures: 1,
+    strategy: (master) => new RandomWalk(master),
+    twice: false,
     signal: new AbortController().signal,
   };
 }
@@ -65,12 +73,15 @@ describe('the random walk', () => {
     expect(['Q49', 'Q50']).toContain(failures[0]?.violation.id);
   });
 
-  it.each(['p0', 'p1', 'p2'])('reports nothing about the clean engine %s in the same scenarios', async (profile) => {
-    for (const [name] of CAUGHT) {
-      const base = await options(name, profile);
-      const { failures, diverged } = await search({ ...base, judge: judge(), schedules: 150, twice: true });
-      expect(failures).toEqual([]);
-      expect(diverged).toEqual([]);
-    }
-  });
+  it.each(['p0', 'p1', 'p2'])(
+    'reports nothing about the clean engine %s in the same scenarios',
+    async (profile) => {
+      for (const [name] of CAUGHT) {
+        const base = await options(name, profile);
+        const { failures, diverged } = await search({ ...base, judge: judge(), schedules: 150, twice: true });
+        expect(failures).toEqual([]);
+        expect(diverged).toEqual([]);
+      }
+    },
+  );
 });

@@ -14,18 +14,28 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Sends SIGINT after each of these many milliseconds. */
   readonly interruptAfterMs?: readonly number[];
+  /** Sends another SIGINT as soon as this text has appeared on standard error. */
+  readonly interruptAgainOn?: string;
 }
 
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const { NO_COLOR: _n, FORCE_COLOR: _f, ...env } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [BIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...env, ...options.env },
     });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    let again = options.interruptAgainOn;
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      if (again !== undefined && stderr.includes(again)) {
+        again = undefined;
+        child.kill('SIGINT');
+      }
+    });
     const timers = (options.interruptAfterMs ?? []).map((ms) => setTimeout(() => child.kill('SIGINT'), ms));
     child.on('error', reject);
     child.on('close', (status) => {

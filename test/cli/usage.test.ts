@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { cli } from './run-cli.ts';
 
-const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/scenarios/${name}`, import.meta.url));
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../fixtures/scenarios/${name}`, import.meta.url));
 
 /** What is given, and what the one line on standard error must say. */
 const WRONG: readonly (readonly [args: readonly string[], says: string])[] = [

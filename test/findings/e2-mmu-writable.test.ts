@@ -33,7 +33,11 @@ const scenario = defineScenario({
     populate: [
       { access: 'write', l2Gfn: 0 },
       ...[0, 1, 2].map((vcpu) => ({
-        access: 'write' as const, vcpu, l2Gfn: base, count: pages / huge2, stride: huge2,
+        access: 'write' as const,
+        vcpu,
+        l2Gfn: base,
+        count: pages / huge2,
+        stride: huge2,
       })),
     ],
   }),
@@ -63,9 +67,16 @@ class KeepWindowOpen implements Scheduler {
 }
 
 function brokenIn(engine: Engine, schedules: number): { readonly ids: string[]; readonly hashes: string[] } {
-  const machine = buildMachine(scenario, 'explore', { manual: 'initially-set', eager: false, vcpus: 3, ops: 4 });
+  const machine = buildMachine(scenario, 'explore', {
+    manual: 'initially-set',
+    eager: false,
+    vcpus: 3,
+    ops: 4,
+  });
   const runtime = new ControlledRuntime({
-    machine, layout: layoutThatFits(machine, 2 ** 32), engine,
+    machine,
+    layout: layoutThatFits(machine, 2 ** 32),
+    engine,
     judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
   });
   const results = Array.from({ length: schedules }, (_, schedule) =>

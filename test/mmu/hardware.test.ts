@@ -123,6 +123,18 @@ describe('the hardware walk', () => {
     expect(walk(made, 4, ACCESS_READ)).toBe(WALK_NOT_PRESENT);
   });
 
+  it('drops what is cached for a page when it is forbidden, whatever its size', () => {
+    const made = bench();
+    const vcpu = made.vcpu();
+    const { baseGfn } = made.slot;
+    for (const { sptep, lo } of leaves(made.kvm, 2)) made.kvm.arena.put(sptep * 2, lo & ~2);
+    tlbFlushAll(vcpu);
+    tlbFill(vcpu, 0, baseGfn, 1, 1, TLB_R);
+    tlbFill(vcpu, 0, baseGfn, 3, 1, TLB_R);
+    expect(walk(made, 0, ACCESS_WRITE)).toBe(WALK_FORBIDDEN);
+    expect(tlbEntries(made.kvm, 0)).toEqual([]);
+  });
+
   it('goes on with an old translation until the TLB is flushed: that is what flushes are for', () => {
     const made = bench();
     walk(made, 0, ACCESS_WRITE);

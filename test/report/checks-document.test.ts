@@ -15,7 +15,9 @@ describe('docs/checks.md', () => {
     ];
     const missing = all.filter((id) => !DOCUMENTED_IDS.has(id));
     expect(missing).toEqual([]);
-    const rows = checksDocument().split('\n').filter((line) => line.startsWith('| Q') || line.startsWith('| D'));
+    const rows = checksDocument()
+      .split('\n')
+      .filter((line) => line.startsWith('| Q') || line.startsWith('| D'));
     const ids = rows.map((row) => row.split(' ')[1]);
     expect(new Set(ids).size).toBe(ids.length);
   });

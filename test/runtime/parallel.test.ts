@@ -5,18 +5,31 @@ import { loadEngine } from '../../src/campaign/variants.ts';
 import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 
-const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/scenarios/${name}`, import.meta.url));
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../fixtures/scenarios/${name}`, import.meta.url));
 
 async function run(
-  scenarioName: string, given: Readonly<Record<string, unknown>>, more: Partial<StressOptions> = {},
+  scenarioName: string,
+  given: Readonly<Record<string, unknown>>,
+  more: Partial<StressOptions> = {},
 ): Promise<StressResult> {
   const scenario = await loadScenario(scenarioName);
   const machine = buildMachine(scenario, 'run', given);
   const variants = more.variants ?? ['p1'];
   return stress({
-    machine, layout: layoutThatFits(machine, 2 ** 32), engine: await loadEngine(variants), variants,
-    scenarioFile: scenarioName.includes('/') ? scenarioName : undefined, seed: '1', without: new Set(), repetitions: 1,
-    durationMs: 60_000, stopEveryMs: 50, hangMs: 20_000, signal: new AbortController().signal, ...more,
+    machine,
+    layout: layoutThatFits(machine, 2 ** 32),
+    engine: await loadEngine(variants),
+    variants,
+    scenarioFile: scenarioName.includes('/') ? scenarioName : undefined,
+    seed: '1',
+    without: new Set(),
+    repetitions: 1,
+    durationMs: 60_000,
+    stopEveryMs: 50,
+    hangMs: 20_000,
+    signal: new AbortController().signal,
+    ...more,
   });
 }
 
@@ -32,7 +45,11 @@ describe('the parallel runtime', () => {
     expect(result.completed).toBe(1);
     expect(result.stops).toBeGreaterThanOrEqual(1);
     expect(result.statistics.splits.ok).toBe(32);
-    expect(result.statistics.migration).toMatchObject({ completed: 1, pagesCompared: 16384, result: 'equal' });
+    expect(result.statistics.migration).toMatchObject({
+      completed: 1,
+      pagesCompared: 16384,
+      result: 'equal',
+    });
     const writers = result.statistics.locks.find((lock) => lock.name === 'mmu_lock-W')!;
     expect(writers.total.acquisitions).toBe(writers.total.hold.count);
     expect(result.statistics.hugePages.at(-1)).toMatchObject({ pages2m: 0, pages4k: 16384 });
@@ -77,12 +94,17 @@ describe('the parallel runtime', () => {
 
   it('ends in an orderly way when it is interrupted', async () => {
     const controller = new AbortController();
-    const pending = run('nested-migration', { memory: '1G', vcpus: 2 }, {
-      repetitions: 0, signal: controller.signal,
-      onProgress: ({ elapsedMs }) => {
-        if (elapsedMs > 100) controller.abort();
+    const pending = run(
+      'nested-migration',
+      { memory: '1G', vcpus: 2 },
+      {
+        repetitions: 0,
+        signal: controller.signal,
+        onProgress: ({ elapsedMs }) => {
+          if (elapsedMs > 100) controller.abort();
+        },
       },
-    });
+    );
     const result = await pending;
     expect(result.interrupted).toBe(true);
     expect(result.errors).toEqual([]);

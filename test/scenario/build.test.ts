@@ -177,6 +177,12 @@ describe('a machine that cannot be is refused before anything runs', () => {
       /^mmuPages: 7 given, allowed is 0, or at least 8 for 1 roots of 3 levels/,
     ],
     [
+      'an access through a root that is none',
+      () => machineOf(identity(2, [{ access: 'read', l2Gfn: 32, root: 1 }])),
+      ScenarioError,
+      /^scenario test: populate\.0\.root: 1 given, allowed is 0 to 0$/,
+    ],
+    [
       'a machine description that is none',
       () => machineOf(() => ({ roots: [] }) as never),
       ScenarioError,

@@ -3,7 +3,12 @@ import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { KVM_MIN_FREE_MMU_PAGES, KVM_REFILL_PAGES } from '../config.ts';
 import {
-  RET_PF_EMULATE, RET_PF_FIXED, RET_PF_INJECT, RET_PF_RETRY, RET_PF_SPURIOUS, ENOSPC,
+  RET_PF_EMULATE,
+  RET_PF_FIXED,
+  RET_PF_INJECT,
+  RET_PF_RETRY,
+  RET_PF_SPURIOUS,
+  ENOSPC,
 } from '../errno.ts';
 import { ACC_EXEC, ACC_WRITE, isLarge, isShadowPresent } from '../format.ts';
 import { KVM } from '../kvm.ts';
@@ -38,11 +43,21 @@ export function* pageFault(vcpu: Vcpu, l2Gfn: number, access: number, present: b
   const result = yield* pageFaultSrcu(vcpu, l2Gfn, access, present);
   yield* srcuReadUnlock(vcpu);
   switch (result) {
-    case RET_PF_FIXED: cpu.count(C.faultsFixed); break;
-    case RET_PF_SPURIOUS: cpu.count(C.faultsSpurious); break;
-    case RET_PF_RETRY: cpu.count(C.faultsRetried); break;
-    case RET_PF_EMULATE: cpu.count(C.faultsEmulated); break;
-    case RET_PF_INJECT: cpu.count(C.faultsInjected); break;
+    case RET_PF_FIXED:
+      cpu.count(C.faultsFixed);
+      break;
+    case RET_PF_SPURIOUS:
+      cpu.count(C.faultsSpurious);
+      break;
+    case RET_PF_RETRY:
+      cpu.count(C.faultsRetried);
+      break;
+    case RET_PF_EMULATE:
+      cpu.count(C.faultsEmulated);
+      break;
+    case RET_PF_INJECT:
+      cpu.count(C.faultsInjected);
+      break;
   }
   if (result !== RET_PF_RETRY) kvm.observer.progress(cpu);
   return result;
@@ -67,8 +82,18 @@ function* pageFaultSrcu(vcpu: Vcpu, l2Gfn: number, access: number, present: bool
   if (cpu.stepped) yield cpu.at(Op.Load, seqWord);
   const seq = cpu.load(seqWord);
   const fault: Fault = {
-    l2Gfn, access, write, exec: (access & ACC_EXEC) !== 0, slot, logged, gfn: gw.gfn, maxLevel: gw.level,
-    reqLevel: 1, goalLevel: 1, hugePageDisallowed: false, seq,
+    l2Gfn,
+    access,
+    write,
+    exec: (access & ACC_EXEC) !== 0,
+    slot,
+    logged,
+    gfn: gw.gfn,
+    maxLevel: gw.level,
+    reqLevel: 1,
+    goalLevel: 1,
+    hugePageDisallowed: false,
+    seq,
   };
 
   yield* kvm.writeLock(cpu);
@@ -130,14 +155,11 @@ function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
   const directAccess = gw.pteAccess;
   let level = kvm.config.rootLevel;
   let sptep = sptepOf(kvm, vcpu.rootSp, walkIndex(kvm, fault.l2Gfn, level));
+  if (yield* gpteChanged(vcpu, level)) return RET_PF_RETRY;
 
   for (; level > gw.level; level--) {
     const sp = yield* getChildSp(vcpu, sptep, gw.tableGfn[level - 1]!, false, gw.ptAccess[level - 1]!);
-    // gpte_changed(): L1 may have edited its table since it was walked.
-    const q = gw.pteQ[level - 1]!;
-    if (cpu.stepped) yield cpu.at(Op.Load64, q * 2);
-    cpu.load64(q);
-    if (cpu.lo !== gw.pteLo[level - 1] || cpu.hi !== gw.pteHi[level - 1]) return RET_PF_RETRY;
+    if (yield* gpteChanged(vcpu, level - 1)) return RET_PF_RETRY;
     if (sp !== 0) yield* linkShadowPage(vcpu, sptep, sp);
     sptep = childSptep(vcpu, sptep, fault.l2Gfn, level);
   }
@@ -165,10 +187,18 @@ function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
   return result;
 }
 
+/** FNAME(gpte_changed): has L1 edited the entry of `level` since it was walked? */
+function* gpteChanged(vcpu: Vcpu, level: number): Steps<boolean> {
+  const { cpu, walker: gw } = vcpu;
+  const q = gw.pteQ[level]!;
+  if (cpu.stepped) yield cpu.at(Op.Load64, q * 2);
+  cpu.load64(q);
+  return cpu.lo !== gw.pteLo[level] || cpu.hi !== gw.pteHi[level];
+}
+
 /** The entry one level down, below the table that `sptep` points to. */
 function childSptep(vcpu: Vcpu, sptep: number, l2Gfn: number, level: number): number {
   const { kvm } = vcpu;
   const table = spteTable(kvm, kvm.w[sptep * 2]!, kvm.w[sptep * 2 + 1]!);
   return kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, l2Gfn, level - 1);
 }
-

@@ -6,7 +6,13 @@
  * @returns entries filled
  */
 export type FillEmpty = (
-  firstWord: number, firstHead: number, endHead: number, lo: number, hi: number, firstOffset: number, step: number,
+  firstWord: number,
+  firstHead: number,
+  endHead: number,
+  lo: number,
+  hi: number,
+  firstOffset: number,
+  step: number,
 ) => number;
 
 /**

@@ -11,7 +11,16 @@ import { childRole, roleAccess, roleAdDisabled, roleDirect, roleLevel } from '..
 import { pteListAdd } from '../pte-list.ts';
 import { dropSpte } from '../rmap.ts';
 import {
-  findShadowPage, initShadowPage, parentPtesWord, SP_UNSYNC, spFlags, spGfn, spRole, spTable, spteIndex, sptepToSp,
+  findShadowPage,
+  initShadowPage,
+  parentPtesWord,
+  SP_UNSYNC,
+  spFlags,
+  spGfn,
+  spRole,
+  spTable,
+  spteIndex,
+  sptepToSp,
   pageGetGfn,
 } from '../shadow-page.ts';
 import { makeNonleafSpte, spteChildSp } from '../spte.ts';
@@ -60,7 +69,13 @@ export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<num
 }
 
 /** kvm_mmu_get_child_sp(): 0 stands for -EEXIST, the child that is already there is the wanted one. */
-export function* getChildSp(vcpu: Vcpu, sptep: number, gfn: number, direct: boolean, access: number): Steps<number> {
+export function* getChildSp(
+  vcpu: Vcpu,
+  sptep: number,
+  gfn: number,
+  direct: boolean,
+  access: number,
+): Steps<number> {
   const { kvm } = vcpu;
   const role = childRole(spRole(kvm, sptepToSp(kvm, sptep)), direct, access);
   const lo = kvm.w[sptep * 2]!;
@@ -89,7 +104,13 @@ export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<vo
     if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
     if (isLarge(lo)) dropSpte(kvm, cpu, sptep);
     else dropParentPte(kvm, cpu, spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!), sptep);
-    yield* flushRemoteTlbs(kvm, cpu, 'fault', pageGetGfn(kvm, parent, spteIndex(kvm, sptep)), kvm.pages(level));
+    yield* flushRemoteTlbs(
+      kvm,
+      cpu,
+      'fault',
+      pageGetGfn(kvm, parent, spteIndex(kvm, sptep)),
+      kvm.pages(level),
+    );
   }
   if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
   kvm.assertMmuWrite(cpu, 'an SPTE');

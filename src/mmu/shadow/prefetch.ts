@@ -34,7 +34,12 @@ const slotRefuses = (fault: Fault, gfn: number, access: number): boolean =>
 
 /** __direct_pte_prefetch(). */
 function* prefetchDirect(
-  vcpu: Vcpu, fault: Fault, sp: number, own: number, first: number, window: number,
+  vcpu: Vcpu,
+  fault: Fault,
+  sp: number,
+  own: number,
+  first: number,
+  window: number,
 ): Steps<void> {
   const { kvm } = vcpu;
   const access = roleAccess(spRole(kvm, sp));
@@ -49,7 +54,12 @@ function* prefetchDirect(
 
 /** FNAME(pte_prefetch) with FNAME(prefetch_gpte) for an indirect table. */
 function* prefetchIndirect(
-  vcpu: Vcpu, fault: Fault, sp: number, own: number, first: number, window: number,
+  vcpu: Vcpu,
+  fault: Fault,
+  sp: number,
+  own: number,
+  first: number,
+  window: number,
 ): Steps<void> {
   const { kvm, cpu } = vcpu;
   const f = kvm.format;
@@ -68,4 +78,3 @@ function* prefetchIndirect(
     yield* setSpte(vcpu, fault, sptep, access, gfn, true);
   }
 }
-

@@ -36,7 +36,12 @@ export interface Fault {
  * @returns RET_PF_FIXED, RET_PF_SPURIOUS or RET_PF_EMULATE
  */
 export function* setSpte(
-  vcpu: Vcpu, fault: Fault, sptep: number, access: number, baseGfn: number, prefetched: boolean,
+  vcpu: Vcpu,
+  fault: Fault,
+  sptep: number,
+  access: number,
+  baseGfn: number,
+  prefetched: boolean,
 ): Steps<number> {
   const { kvm, cpu, caches } = vcpu;
   const { slot } = fault;
@@ -61,8 +66,14 @@ export function* setSpte(
     if (!wasRmapped) oldLo = 0;
   }
   const wrprot = makeSpte(kvm, cpu, {
-    level, pfn, access, hostWritable: !slot.config.readonly, prefetch: prefetched, adDisabled: roleAdDisabled(role),
-    oldLo, writeProtected: isShadowedGfn(vcpu, slot, baseGfn, level),
+    level,
+    pfn,
+    access,
+    hostWritable: !slot.config.readonly,
+    prefetch: prefetched,
+    adDisabled: roleAdDisabled(role),
+    oldLo,
+    writeProtected: isShadowedGfn(vcpu, slot, baseGfn, level),
   });
   const { lo, hi } = cpu;
   // KVM marks the page before W can be seen, in the same write section (Q44, D19).

@@ -12,8 +12,18 @@ import { pteListAdd } from '../pte-list.ts';
 import { needResched, rwlockNeedbreak } from '../resched.ts';
 import { childRole, roleAccess, roleAdDisabled, roleLevel } from '../role.ts';
 import {
-  findShadowPage, initShadowPage, pageGetAccess, pageGetGfn, parentPtesWord, SP_UNSYNC, spFlags, spGfn, spRole,
-  spTable, spteIndex, sptepToSp,
+  findShadowPage,
+  initShadowPage,
+  pageGetAccess,
+  pageGetGfn,
+  parentPtesWord,
+  SP_UNSYNC,
+  spFlags,
+  spGfn,
+  spRole,
+  spTable,
+  spteIndex,
+  sptepToSp,
 } from '../shadow-page.ts';
 import { makeNonleafSpte } from '../spte.ts';
 import { mustRecycle, updatePageStats } from '../rmap.ts';
@@ -59,7 +69,11 @@ export function topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): numbe
 export function assertSplitCacheOwner(kvm: Kvm, cpu: Cpu): void {
   if ((cpu.held & HELD_SLOTS) !== 0) return;
   if (kvm.config.shards > 1 && kvm.w[kvm.slotsLock.state] !== 0) return;
-  kvm.observer.broken(cpu, { id: 'D2', text: `${cpu.name} touched split caches without slots_lock`, words: [] });
+  kvm.observer.broken(cpu, {
+    id: 'D2',
+    text: `${cpu.name} touched split caches without slots_lock`,
+    words: [],
+  });
 }
 
 /** 3.4: a success or a dropped lock invalidates the list; any other failure leaves the head. */
@@ -78,9 +92,12 @@ export function getSpForSplit(pass: SplitPass, hugeSptep: number): number {
   const index = spteIndex(kvm, hugeSptep);
   const gfn = pageGetGfn(kvm, parent, index);
   const role = kvm.engine.splitChildRole(kvm, spRole(kvm, parent), pageGetAccess(kvm, parent, index));
-  const visit = roleLevel(role) > 1 ? (sp: number): void => {
-    if ((spFlags(kvm, sp) & SP_UNSYNC) !== 0) pass.unsyncHits.push(sp);
-  } : undefined;
+  const visit =
+    roleLevel(role) > 1
+      ? (sp: number): void => {
+          if ((spFlags(kvm, sp) & SP_UNSYNC) !== 0) pass.unsyncHits.push(sp);
+        }
+      : undefined;
   const found = findShadowPage(kvm, gfn, role, visit);
   pass.childReused = found !== 0;
   if (found !== 0) {
@@ -121,7 +138,13 @@ export function fillSplitChild(pass: SplitPass, sp: number, from: number): numbe
 
 /** The rest of the loop, from an entry on that is present or whose rmap head is not empty. */
 function fillRest(
-  pass: SplitPass, level: number, sptep: number, head: number, from: number, lo: number, hi: number,
+  pass: SplitPass,
+  level: number,
+  sptep: number,
+  head: number,
+  from: number,
+  lo: number,
+  hi: number,
 ): number {
   const { kvm, cpu, caches } = pass;
   const { w, entries } = kvm;

@@ -10,9 +10,7 @@ import type { SplitCaches } from '../memory-cache.ts';
 import type { MemSlot } from '../memslot.ts';
 import { roleGuestMode, roleInvalid, roleLevel } from '../role.ts';
 import { dropSpte } from '../rmap.ts';
-import {
-  pageGetGfn, SP_UNSYNC, spFlags, spGfn, spRole, spteIndex, sptepToSp,
-} from '../shadow-page.ts';
+import { pageGetGfn, SP_UNSYNC, spFlags, spGfn, spRole, spteIndex, sptepToSp } from '../shadow-page.ts';
 import { recycleRmap } from './recycle.ts';
 import { isHugeSpte } from './split-steps.ts';
 import { SplitPass } from './split-pass.ts';
@@ -29,7 +27,12 @@ export function mmuAvailablePages(kvm: Kvm): number {
  * [start, end) are gfns of the slot; KVM passes all of it, a shard its part.
  */
 export function* slotTrySplitHugePages(
-  kvm: Kvm, cpu: Cpu, caches: SplitCaches, slot: MemSlot, start: number, end: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  caches: SplitCaches,
+  slot: MemSlot,
+  start: number,
+  end: number,
 ): Steps<void> {
   if (!kvm.config.eagerPageSplit || !kvm.config.tdpMmu) return;
   yield* kvm.writeLock(cpu);
@@ -39,7 +42,12 @@ export function* slotTrySplitHugePages(
 
 /** kvm_mmu_try_split_huge_pages(), the nested part (E2): the caller holds `mmu_lock` for write. */
 export function* trySplitHugePages(
-  kvm: Kvm, cpu: Cpu, caches: SplitCaches, slot: MemSlot, start: number, end: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  caches: SplitCaches,
+  slot: MemSlot,
+  start: number,
+  end: number,
 ): Steps<void> {
   if (!kvm.config.eagerPageSplit || !kvm.config.tdpMmu) return;
   yield* shadowMmuTrySplitRange(kvm, cpu, caches, slot, start, end, PG_LEVEL_4K);
@@ -47,13 +55,26 @@ export function* trySplitHugePages(
 
 /** kvm_shadow_mmu_try_split_huge_pages() (3.2): one full pass per level, from 1 GiB down. */
 export function* shadowMmuTrySplitRange(
-  kvm: Kvm, cpu: Cpu, caches: SplitCaches, slot: MemSlot, start: number, end: number, targetLevel: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  caches: SplitCaches,
+  slot: MemSlot,
+  start: number,
+  end: number,
+  targetLevel: number,
 ): Steps<void> {
   const pass = new SplitPass(kvm, cpu, caches, slot);
   kvm.observer.splitPass(cpu, slot.config.id, start, end, true);
   for (let level = PG_LEVEL_1G; level > targetLevel; level--) {
     yield* slotHandleLevel(
-      kvm, cpu, slot, start, end, level, (head) => shadowMmuTrySplitHugePages(pass, head), true,
+      kvm,
+      cpu,
+      slot,
+      start,
+      end,
+      level,
+      (head) => shadowMmuTrySplitHugePages(pass, head),
+      true,
     );
   }
   kvm.observer.splitPass(cpu, slot.config.id, start, end, false);
@@ -111,7 +132,9 @@ function nextAttempt(pass: SplitPass, head: number, then: 'restart' | 'next'): n
   }
   if (iterator.releases !== cpu.mmuReleases) {
     kvm.observer.broken(cpu, {
-      id: 'D4', text: `${cpu.name} goes on with an rmap iterator from before mmu_lock was dropped`, words: [head],
+      id: 'D4',
+      text: `${cpu.name} goes on with an rmap iterator from before mmu_lock was dropped`,
+      words: [head],
     });
   }
   return iterator.next(kvm);
@@ -123,15 +146,27 @@ function skipSpte(pass: SplitPass, sptep: number): boolean {
   const sp = sptepToSp(kvm, sptep);
   const role = spRole(kvm, sp);
   if (!roleGuestMode(role)) {
-    kvm.observer.broken(cpu, { id: 'Q14', text: `shadow page ${sp} in an rmap is not in guest mode`, words: [sptep * 2] });
+    kvm.observer.broken(cpu, {
+      id: 'Q14',
+      text: `shadow page ${sp} in an rmap is not in guest mode`,
+      words: [sptep * 2],
+    });
     return true;
   }
   if (!isHugeSpte(kvm.w[sptep * 2]!)) {
-    kvm.observer.broken(cpu, { id: 'Q20', text: `an rmap above 4K names an SPTE that is not huge`, words: [sptep * 2] });
+    kvm.observer.broken(cpu, {
+      id: 'Q20',
+      text: `an rmap above 4K names an SPTE that is not huge`,
+      words: [sptep * 2],
+    });
     return true;
   }
   if ((spFlags(kvm, sp) & SP_UNSYNC) !== 0) {
-    kvm.observer.broken(cpu, { id: 'Q18', text: `shadow page ${sp} above level 1 is unsync`, words: [sptep * 2] });
+    kvm.observer.broken(cpu, {
+      id: 'Q18',
+      text: `shadow page ${sp} above level 1 is unsync`,
+      words: [sptep * 2],
+    });
     return true;
   }
   return roleInvalid(role);
@@ -147,7 +182,14 @@ function beginAttempt(pass: SplitPass, hugeSptep: number): number {
   if (mmuAvailablePages(kvm) > kvm.engine.splitMinFreePages) return 0;
   cpu.count(C.splitEnospc);
   kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);
-  kvm.observer.splitAttempt(cpu, pass.gfn, pass.level, kvm.w[hugeSptep * 2]!, kvm.w[hugeSptep * 2 + 1]!, ENOSPC);
+  kvm.observer.splitAttempt(
+    cpu,
+    pass.gfn,
+    pass.level,
+    kvm.w[hugeSptep * 2]!,
+    kvm.w[hugeSptep * 2 + 1]!,
+    ENOSPC,
+  );
   return ENOSPC;
 }
 

@@ -1,6 +1,15 @@
 /** FNAME(walk_addr): the walk of L1's nested table in guest memory (kernel-facts 5.2 step 1). */
 import { Op, type Steps } from '../../cpu/steps.ts';
-import { ACC_ALL, ACC_EXEC, ACC_USER, ACC_WRITE, SPTE_PS, SPTE_W, sptePfn, type SpteFormat } from '../format.ts';
+import {
+  ACC_ALL,
+  ACC_EXEC,
+  ACC_USER,
+  ACC_WRITE,
+  SPTE_PS,
+  SPTE_W,
+  sptePfn,
+  type SpteFormat,
+} from '../format.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vcpu } from '../vcpu.ts';
 
@@ -10,7 +19,8 @@ export const ACCESS_WRITE = ACC_USER | ACC_WRITE;
 export const ACCESS_EXEC = ACC_USER | ACC_EXEC;
 
 /** FNAME(is_present_gpte). */
-export const isPresentGpte = (f: SpteFormat, lo: number): boolean => (f.name === 'ept' ? lo & 7 : lo & 1) !== 0;
+export const isPresentGpte = (f: SpteFormat, lo: number): boolean =>
+  (f.name === 'ept' ? lo & 7 : lo & 1) !== 0;
 
 /** FNAME(gpte_access): ACC_ bits of one of L1's entries. */
 export function gpteAccess(f: SpteFormat, lo: number, hi: number): number {
@@ -31,7 +41,8 @@ export function protectCleanGpte(kvm: Kvm, access: number, lo: number): number {
 /** 8-byte index of entry `index` of L1's table at `tableGfn`; throws if that page holds no table. */
 export function gpteQ(kvm: Kvm, tableGfn: number, index: number): number {
   const table = tableGfn - kvm.config.tableGfn;
-  if (table < 0 || table >= kvm.config.tablePages) throw new Error(`gfn ${tableGfn} holds none of L1's tables`);
+  if (table < 0 || table >= kvm.config.tablePages)
+    throw new Error(`gfn ${tableGfn} holds none of L1's tables`);
   return kvm.guestTablesQ + (table << kvm.tableBits) + index;
 }
 

@@ -16,7 +16,13 @@ export type RmapHandler = (head: number) => Steps<boolean>;
  * @returns true if a flush is owed
  */
 export function* slotHandleLevel(
-  kvm: Kvm, cpu: Cpu, slot: MemSlot, start: number, end: number, level: number, handler: RmapHandler,
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  start: number,
+  end: number,
+  level: number,
+  handler: RmapHandler,
   flushOnYield: boolean,
 ): Steps<boolean> {
   const { w } = kvm;
@@ -30,7 +36,13 @@ export function* slotHandleLevel(
     if (contended || needResched(kvm, cpu)) {
       if (flush && flushOnYield) {
         // As KVM has it, up to the first 4 KiB page of the last huge page only (H-E).
-        yield* flushRemoteTlbs(kvm, cpu, 'end-of-ioctl', start, (head - slot.rmapWord(start, level)) * kvm.pages(level) + 1);
+        yield* flushRemoteTlbs(
+          kvm,
+          cpu,
+          'end-of-ioctl',
+          start,
+          (head - slot.rmapWord(start, level)) * kvm.pages(level) + 1,
+        );
         flush = false;
       }
       cpu.count(C.walkerYields);

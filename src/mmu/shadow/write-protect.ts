@@ -10,7 +10,12 @@ import { mmuSpteUpdate } from '../rmap.ts';
 
 /** spte_write_protect(): Exchange64 of the entry is announced; the caller has found something to clear. */
 export function spteWriteProtect(
-  kvm: Kvm, cpu: Cpu, sptep: number, lo: number, hi: number, ptProtect: boolean,
+  kvm: Kvm,
+  cpu: Cpu,
+  sptep: number,
+  lo: number,
+  hi: number,
+  ptProtect: boolean,
 ): boolean {
   const f = kvm.format;
   let newLo = lo & ~SPTE_W;
@@ -46,7 +51,11 @@ export function* rmapWriteProtect(kvm: Kvm, cpu: Cpu, head: number, ptProtect: b
 
 /** kvm_mmu_slot_gfn_write_protect(): the heads of one gfn from `minLevel` up, with MMU-writable cleared. */
 export function* slotGfnWriteProtect(
-  kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number, minLevel: number,
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  gfn: number,
+  minLevel: number,
 ): Steps<boolean> {
   let flush = false;
   for (let level = minLevel; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {

@@ -9,7 +9,17 @@ import { pteListEntries, pteListRemove } from '../pte-list.ts';
 import { ROLE_INVALID, roleDirect, roleGuestMode, roleInvalid, roleLevel } from '../role.ts';
 import { dropSpte } from '../rmap.ts';
 import {
-  freeShadowPage, parentPtesWord, spGfn, SP, SP_ACTIVE, spFlags, spPut, spRole, spRootCount, sptepOf, unlinkActive,
+  freeShadowPage,
+  parentPtesWord,
+  spGfn,
+  SP,
+  SP_ACTIVE,
+  spFlags,
+  spPut,
+  spRole,
+  spRootCount,
+  sptepOf,
+  unlinkActive,
 } from '../shadow-page.ts';
 import { spteChildSp } from '../spte.ts';
 import { REQ_FREE_OBSOLETE_ROOTS, VCPU } from '../vcpu-words.ts';
@@ -57,7 +67,11 @@ export function* prepareZap(kvm: Kvm, cpu: Cpu, sp: number, invalid: number[]): 
       const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
       dropParentPte(kvm, cpu, child, sptep);
       // A nested child nobody points to any more is zapped with its parent.
-      if (roleGuestMode(spRole(kvm, child)) && kvm.w[parentPtesWord(kvm, child)] === 0 && spRootCount(kvm, child) === 0) {
+      if (
+        roleGuestMode(spRole(kvm, child)) &&
+        kvm.w[parentPtesWord(kvm, child)] === 0 &&
+        spRootCount(kvm, child) === 0
+      ) {
         added += yield* prepareZap(kvm, cpu, child, invalid);
       }
     }
@@ -115,7 +129,9 @@ export function* zapOldest(kvm: Kvm, cpu: Cpu, target: number): Steps<number> {
 
 /** kvm_mmu_free_obsolete_roots(): a vCPU lets go of roots that were zapped under it. */
 export function* freeObsoleteRoots(vcpu: {
-  readonly kvm: Kvm; readonly cpu: Cpu; word(field: number): number;
+  readonly kvm: Kvm;
+  readonly cpu: Cpu;
+  word(field: number): number;
 }): Steps<void> {
   const { kvm, cpu } = vcpu;
   yield* kvm.writeLock(cpu);

@@ -12,5 +12,7 @@ export default defineVariant({
   facts: ['B-13', '7.4-2', 'Q10', 'Q28'],
   caughtBy: ['Q10', 'Q28', 'Q34'],
   scenario: 'alias-mixed-access',
-  apply: () => ({ splitChildRole: (_kvm, parentRole) => childRole(parentRole, true, roleAccess(parentRole)) }),
+  apply: () => ({
+    splitChildRole: (_kvm, parentRole) => childRole(parentRole, true, roleAccess(parentRole)),
+  }),
 });

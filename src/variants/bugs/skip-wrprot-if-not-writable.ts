@@ -7,7 +7,8 @@ import { defineVariant } from '../define.ts';
  */
 export default defineVariant({
   name: 'skip-wrprot-if-not-writable',
-  summary: 'shadowing a table skips SPTEs with W=0, although MMU-writable says a stale writable TLB entry may exist',
+  summary:
+    'shadowing a table skips SPTEs with W=0, although MMU-writable says a stale writable TLB entry may exist',
   kind: 'bug',
   facts: ['B-04', 'B-07', '5.6', 'D10'],
   caughtBy: ['D10', 'Q41'],

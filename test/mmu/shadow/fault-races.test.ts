@@ -49,6 +49,10 @@ describe('L1 that edits its tables between the walk and the lock', () => {
     });
 
   it('is noticed where a table is entered: the fault starts over and maps nothing', () => {
+    expect(race(2)).toEqual({ result: RET_PF_RETRY, leaves: 0 });
+  });
+
+  it('is noticed in the root too', () => {
     expect(race(3)).toEqual({ result: RET_PF_RETRY, leaves: 0 });
   });
 
