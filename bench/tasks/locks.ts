@@ -23,6 +23,7 @@ export async function lockBatch(task: Extract<ThreadTask, { kind: 'lock' }>): Pr
     row: 40,
     clock: () => 0,
     spins: 0,
+    sharesCores: false,
   });
   const run = (steps: Steps<void>): void => void steps.next();
   const lock = { cnts: 0, waitLock: 1, owner: 2 };

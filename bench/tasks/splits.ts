@@ -89,6 +89,7 @@ async function openCpu(task: SplitTask, arena: Arena): Promise<Cpu> {
     row: layout.actors,
     clock: () => Number(process.hrtime.bigint()),
     spins: 0,
+    sharesCores: false,
   });
 }
 

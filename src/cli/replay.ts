@@ -14,6 +14,11 @@ import { Output } from './output.ts';
 import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
 import { UsageError } from './usage.ts';
 
+/** Columns of a trace: the terminal's, or in a pipe as many as the columns need. */
+const traceWidth = (width: number, actors: number): number =>
+  process.stdout.isTTY ? width : Math.max(width, 8 + TRACE_COLUMN * actors);
+const TRACE_COLUMN = 40;
+
 export async function replayCommand(
   args: readonly string[],
   version: string,
@@ -78,7 +83,11 @@ export async function replayCommand(
       if (argv['trace'] === true) {
         const rows = last > 0 ? recorder.rows.slice(-last) : recorder.rows;
         const names = replay.runtime.cpus.map((cpu) => cpu.name);
-        for (const line of renderTrace(rows, { actors: names, width: output.width, color: output.color }))
+        for (const line of renderTrace(rows, {
+          actors: names,
+          width: traceWidth(output.width, names.length),
+          color: output.color,
+        }))
           output.line(line);
         output.line('');
       }

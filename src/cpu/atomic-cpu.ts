@@ -47,12 +47,16 @@ export interface AtomicCpuOptions extends CpuOptions {
   readonly row: number;
   /** Monotonic clock in nanoseconds. */
   readonly clock: () => number;
+  /** More threads than cores: a thread that waits may have to be scheduled before it can go on. */
+  readonly sharesCores: boolean;
   /** Polls of a word before sleeping; 0 on a machine with one core. */
   readonly spins: number;
 }
 
 /** An Atomics.wait is cut into pieces this long so that an abort is noticed, in milliseconds. */
 const WAIT_SLICE_MS = 50;
+/** How long `relax` lets others have the processor at most, in milliseconds. */
+const RELAX_MS = 0.2;
 
 export class AtomicCpu extends Cpu {
   readonly stepped = false;
@@ -164,6 +168,12 @@ export class AtomicCpu extends Cpu {
       Atomics.store(w, options.row + ACTOR.state, ACTOR_RUNNING);
       this.checkAbort(ABORT_SOFT);
     }
+  }
+
+  relax(word: number): void {
+    const value = Atomics.load(this.w, word);
+    for (let i = 0; i < this.options.spins; i++) if (Atomics.load(this.w, word) !== value) return;
+    if (this.options.sharesCores) Atomics.wait(this.w, word, value, RELAX_MS);
   }
 
   private checkAbort(from: number): void {

@@ -126,6 +126,13 @@ export abstract class Cpu {
    */
   abstract safepoint(): void;
 
+  /**
+   * cpu_relax() between dropping a contended lock and asking for it again. On a machine with a core per thread the
+   * waiter is spinning and takes the lock at once; where threads share cores it may first have to be scheduled.
+   * Not a visible operation: returns when `word` changes or after a moment.
+   */
+  abstract relax(word: number): void;
+
   /** Now, in the runtime's own unit: steps, or nanoseconds. */
   abstract now(): number;
 }

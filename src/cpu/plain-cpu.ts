@@ -177,6 +177,10 @@ export class PlainCpu extends Cpu {
     // The scheduler can stop anybody anywhere; nothing to do.
   }
 
+  relax(): void {
+    // Who goes next is the scheduler's to say.
+  }
+
   now(): number {
     return this.run.steps;
   }

@@ -17,9 +17,15 @@ export function needResched(kvm: Kvm, cpu: Cpu): boolean {
 export const rwlockNeedbreak = (kvm: Kvm, cpu: Cpu): boolean =>
   kvm.needbreakVisible && isContended(cpu.load(kvm.mmuLock.waitLock));
 
+/** What happens while the lock is dropped: cpu_relax() if somebody is queued; a place to stop the world. */
+export function letWaitersIn(kvm: Kvm, cpu: Cpu): void {
+  if (isContended(kvm.w[kvm.mmuLock.waitLock]!)) cpu.relax(kvm.mmuLock.waitLock);
+  cpu.safepoint();
+}
+
 /** The drop and retake of cond_resched_rwlock_write(). */
 export function* yieldMmuLock(kvm: Kvm, cpu: Cpu): Steps<void> {
   yield* kvm.writeUnlock(cpu);
-  cpu.safepoint();
+  letWaitersIn(kvm, cpu);
   yield* kvm.writeLock(cpu);
 }

@@ -1,4 +1,5 @@
 /** The worker's side of the parallel runtime: one actor, run to its end on this thread. */
+import { availableParallelism } from 'node:os';
 import type { CustomActor } from '../actors/context.ts';
 import { actorIdentity } from '../actors/context.ts';
 import { Arena } from '../arena/arena.ts';
@@ -72,6 +73,7 @@ export function runActor<Measures>(
     row: layout.actors + task.actor * ACTOR_WORDS,
     clock: () => nanosSince(task.startNs),
     spins: task.spins,
+    sharesCores: task.machine.actors.length > availableParallelism(),
   });
   const violations: Violation[] = [];
   const report = (_cpu: Cpu | undefined, rule: RuleBreak): void => {

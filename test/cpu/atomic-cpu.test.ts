@@ -40,6 +40,7 @@ function atomic(spins = 0): Atomic {
     row: layout.actors,
     clock: () => 42,
     spins,
+    sharesCores: false,
   });
   return { cpu, w: arena.w, base: layout.memory, row: layout.actors, control: layout.control };
 }
@@ -147,5 +148,15 @@ describe('a safepoint', () => {
     const { cpu, w, row } = atomic();
     cpu.setState(ACTOR_DONE);
     expect([w[row], w[row + ACTOR_WORDS]]).toEqual([ACTOR_DONE, 0]);
+  });
+});
+
+describe('relax', () => {
+  it('changes no word and no state: it is not an operation', () => {
+    const { cpu, w, base, row } = atomic();
+    const before = w.slice();
+    cpu.relax(base);
+    expect(w).toEqual(before);
+    expect(w[row]).toBe(before[row]);
   });
 });

@@ -8,6 +8,7 @@ import { flushRemoteTlbs } from '../flush.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import type { SplitCaches } from '../memory-cache.ts';
 import type { MemSlot } from '../memslot.ts';
+import { letWaitersIn } from '../resched.ts';
 import { roleGuestMode, roleInvalid, roleLevel } from '../role.ts';
 import { dropSpte } from '../rmap.ts';
 import { pageGetGfn, SP_UNSYNC, spFlags, spGfn, spRole, spteIndex, sptepToSp } from '../shadow-page.ts';
@@ -240,7 +241,7 @@ function* dropLockAndTopup(pass: SplitPass, hugeSptep: number): Steps<number> {
   pass.splitsThisHold = 0;
   cpu.count(C.splitHolds);
   yield* kvm.writeUnlock(cpu);
-  cpu.safepoint();
+  letWaitersIn(kvm, cpu);
   // need_topup counted the reason; the topup itself never sleeps in the model.
   const result = kvm.engine.topupSplitCaches(kvm, cpu, caches) === 0 ? EAGAIN : ENOMEM;
   yield* kvm.writeLock(cpu);
