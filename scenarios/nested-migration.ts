@@ -18,7 +18,7 @@ export default defineScenario({
     'while logging is turned on, harvested and compared. Watch the yields and the EAGAIN rounds: each contended ' +
     'attempt gives mmu_lock up once.',
   facts: ['3.1 E1', '3.3', '3.5', '3.6', '5.2', 'D6', 'C10'],
-  defaults: { memory: '4G' },
+  defaults: { memory: '2G' },
   explore: { memory: '128K' },
   machine: (p, { huge2, huge3, base, pages }) => {
     const giants = p.backing === '1g' ? Math.floor(pages / huge3 / 2) : 0;

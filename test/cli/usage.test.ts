@@ -18,7 +18,7 @@ const WRONG: readonly (readonly [args: readonly string[], says: string])[] = [
   [['run', '--write-fraction', '1.5'], '--write-fraction: "1.5" given, allowed is a number from 0 to 1'],
   [['run', '--memory', '1000'], '--memory: "1000" given, allowed is a size from 16K'],
   [['run', '--memory', '1T', '--backing', '4k'], 'does not fit'],
-  [['run', '--splitters', '9'], '--splitters: 9 given, allowed is at most 4'],
+  [['run', '--splitters', '9'], '--splitters: 9 given, allowed is at most 2'],
   [['run', '--json', '/no/such/folder/out.json'], '--json: /no/such/folder/out.json cannot be written'],
   [['run', '--duration', '5'], '--duration: "5" given, allowed is a duration'],
   [['explore', '--variant', 'p9'], 'there is no variant p9; did you mean p0?'],

@@ -18,7 +18,7 @@ describe('changedParameters', () => {
       writeFraction: '0.25',
     });
     expect(changedParameters(scenario, 'run', values)).toEqual([
-      { name: 'memory', value: '16G', default: '4G' },
+      { name: 'memory', value: '16G', default: '2G' },
       { name: 'writeFraction', value: '0.25', default: '0.5' },
       { name: 'nx', value: 'true', default: 'false' },
     ]);
