@@ -1,6 +1,7 @@
 /** `splitstorm replay`: one schedule again, by seed and number, with its trace. */
 import type { CommandModule } from 'yargs';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
+import { fanOut } from '../check/fan-out.ts';
 import { makeJudge } from '../check/judge.ts';
 import { ControlledMeasures } from '../campaign/controlled-statistics.ts';
 import { checkIds, makeOutcome } from '../campaign/outcome.ts';
@@ -77,6 +78,7 @@ export async function replayCommand(
         onRuntime: (made) => {
           runtime = made;
           measures = new ControlledMeasures(made);
+          made.kvm.observer = fanOut([made.kvm.observer, recorder.events]);
         },
       });
       const { result, same } = replay;

@@ -15,7 +15,7 @@ import {
 } from '../scenario/build.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { isPath, loadScenario } from '../scenario/load.ts';
-import { formatSize, ParameterError, type Parameter } from '../scenario/parameters.ts';
+import { describeAllowed, formatSize, ParameterError, type Parameter } from '../scenario/parameters.ts';
 import { tryFile } from '../scenario/trial.ts';
 import { textOption, UsageError } from './usage.ts';
 
@@ -57,24 +57,19 @@ export function withScenario<T>(argv: Argv<T>, scenario: Scenario, purpose: Purp
   });
   for (const [name, parameter] of Object.entries(scenarioParameters(scenario, purpose))) {
     const common: Options = {
-      describe: parameter.describe,
       defaultDescription: defaultText(parameter),
       group: `Parameters of ${scenario.name}:`,
     };
-    argv.option(
-      kebab(name),
+    const option: Options =
       parameter.type === 'boolean'
-        ? { ...common, type: 'boolean' }
+        ? { ...common, type: 'boolean', describe: parameter.describe }
         : {
             ...common,
             type: 'string',
             requiresArg: true,
-            describe:
-              parameter.type === 'choice'
-                ? `${parameter.describe} (${parameter.choices.join(', ')})`
-                : parameter.describe,
-          },
-    );
+            describe: `${parameter.describe} (${describeAllowed(parameter)})`,
+          };
+    argv.option(kebab(name), option);
   }
   argv.option('variant', {
     type: 'string',

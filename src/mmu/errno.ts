@@ -17,3 +17,11 @@ export const RET_PF_FIXED = 4;
 export const RET_PF_SPURIOUS = 5;
 /** Not KVM's: L1 gets the violation, as its own tables forbid the access. */
 export const RET_PF_INJECT = 6;
+
+export const RET_PF_NAMES: Readonly<Record<number, string>> = {
+  [RET_PF_RETRY]: 'RETRY',
+  [RET_PF_EMULATE]: 'EMULATE',
+  [RET_PF_FIXED]: 'FIXED',
+  [RET_PF_SPURIOUS]: 'SPURIOUS',
+  [RET_PF_INJECT]: 'injected into L1',
+};

@@ -19,6 +19,8 @@ export interface TraceRow {
   readonly value: number | string;
   /** On the first operation after a switch: why. Elsewhere: a remark. */
   readonly note?: string;
+  /** What the model said just after the operation, in the kernel's words: a line each. */
+  readonly events?: readonly string[];
 }
 
 export interface TraceOptions {
@@ -52,7 +54,13 @@ function cellOf({ op, what, value }: TraceRow, width: number): string {
 
 function same(a: TraceRow, b: TraceRow): boolean {
   return (
-    a.actor === b.actor && a.op === b.op && a.what === b.what && a.value === b.value && b.note === undefined
+    a.actor === b.actor &&
+    a.op === b.op &&
+    a.what === b.what &&
+    a.value === b.value &&
+    b.note === undefined &&
+    a.events === undefined &&
+    b.events === undefined
   );
 }
 
@@ -144,6 +152,7 @@ export function* renderTrace(
       const row = rows[i]!;
       if (i > at && row.note !== undefined) yield colors.dim(layout.across(`; ${clean(row.note)}`));
       yield layout.operation(row);
+      for (const event of row.events ?? []) yield colors.yellow(layout.across(`* ${clean(event)}`));
     }
     at += block;
     if (spin === undefined) continue;

@@ -123,3 +123,26 @@ describe('renderTrace', () => {
     expect(render(evil, 80, true).join('\n')).toContain('\u001b[');
   });
 });
+
+describe('what the model says between operations', () => {
+  const spin = { actor: 0, op: 1, what: 'word', value: 1 };
+  const options = { actors: ['a', 'b'], width: 100, color: false };
+
+  it('stands below the operation it followed', () => {
+    const rows = [
+      { ...spin, step: 1, events: ['kvm_mmu_split_huge_page: gfn 20 spte bf7 level 2 errno -11'] },
+      { ...spin, step: 2, value: 2 },
+    ];
+    const lines = [...renderTrace(rows, options)];
+    const at = lines.findIndex((line) =>
+      line.includes('* kvm_mmu_split_huge_page: gfn 20 spte bf7 level 2 errno -11'),
+    );
+    expect(lines[at - 1]).toMatch(/^ +1 /);
+    expect(lines[at + 1]).toMatch(/^ +2 /);
+  });
+
+  it('is not lost in a folded spin', () => {
+    const rows = [1, 2, 3, 4].map((step) => ({ ...spin, step, ...(step === 3 ? { events: ['seen'] } : {}) }));
+    expect([...renderTrace(rows, options)].filter((line) => line.includes('* seen'))).toHaveLength(1);
+  });
+});
