@@ -77,17 +77,8 @@ const ALWAYS_TWICE = 16;
 
 /** Runs schedules until the count, the failures or the signal end it. */
 export async function search(options: SearchOptions): Promise<SearchResult> {
-  const { machine, layout, engine, judge, custom } = options;
   const master = masterSeed(options.seed);
-  const runtime = new ControlledRuntime({
-    machine,
-    layout,
-    engine,
-    judge,
-    custom,
-    without: options.without,
-    ...(options.livelockSteps === undefined ? {} : { livelockSteps: options.livelockSteps }),
-  });
+  const runtime = new ControlledRuntime(options);
   const scheduler = options.strategy(master);
   const failures: Failure[] = [];
   const byCheck: Record<string, number> = {};
@@ -168,16 +159,7 @@ export function replaySchedule(options: ReplayOptions): {
   readonly runtime: ControlledRuntime;
 } {
   const master = masterSeed(options.seed);
-  const { machine, layout, engine, judge, custom } = options;
-  const runtime = new ControlledRuntime({
-    machine,
-    layout,
-    engine,
-    judge,
-    custom,
-    without: options.without,
-    ...(options.livelockSteps === undefined ? {} : { livelockSteps: options.livelockSteps }),
-  });
+  const runtime = new ControlledRuntime(options);
   const scheduler = options.strategy(master);
   const first = runtime.run(scheduler, master, options.schedule);
   for (const cpu of runtime.cpus) cpu.counters.fill(0);
