@@ -14,6 +14,7 @@ import {
   LOG_STATE_OFF,
   type MemSlot,
 } from './memslot.ts';
+import { slotZapCollapsible } from './shadow/collapsible.ts';
 import { slotTrySplitHugePages, trySplitHugePages } from './shadow/split.ts';
 import { slotHandleLevel } from './shadow/walker.ts';
 import { rmapWriteProtect, slotGfnWriteProtect } from './shadow/write-protect.ts';
@@ -239,12 +240,13 @@ export function popcount(value: number): number {
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** KVM_SET_USER_MEMORY_REGION that turns logging off. The collapsible zap (A17) is not part of it yet. */
+/** KVM_SET_USER_MEMORY_REGION that turns logging off, with the collapsible zap (A17). */
 export function* disableDirtyLogging(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   yield* mutexLock(cpu, kvm.slotsLock);
   if (cpu.stepped) yield cpu.at(Op.And, slot.flagsWord);
   cpu.and(slot.flagsWord, ~KVM_MEM_LOG_DIRTY_PAGES);
   yield* synchronizeSrcu(kvm, cpu);
   kvm.arena.put(slot.logStateWord, LOG_STATE_OFF);
+  yield* slotZapCollapsible(kvm, cpu, slot);
   yield* mutexUnlock(cpu, kvm.slotsLock);
 }

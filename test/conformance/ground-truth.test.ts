@@ -17,6 +17,7 @@ const RECORDINGS = [
   'n17-topup-desc',
   'n07-alias-1g-nx-partial-flush',
   'n19-two-roots',
+  'n22-on-off-on',
   'n25-rmap-recycle',
   'n35-enospc-reuse',
 ] as const;
