@@ -78,7 +78,7 @@ describe('the parallel runtime', () => {
   });
 
   it('names who holds a lock that is never given back, and what it waits for', async () => {
-    const result = await run(fixture('actor-keeps-lock.mjs'), {}, { hangMs: 700 });
+    const result = await run(fixture('actor-keeps-lock.mjs'), {}, { hangMs: 3_000 });
     expect(result.errors).toHaveLength(1);
     expect(result.errors[0]).toContain('keeper waits on page 0x0 inside mmu_lock');
     expect(result.errors[0]).toContain('mmu_lock is held by keeper');
