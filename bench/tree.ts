@@ -13,6 +13,7 @@ import type * as observer from '../src/mmu/observer.ts';
 import type * as splitPass from '../src/mmu/shadow/split-pass.ts';
 import type * as splitSteps from '../src/mmu/shadow/split-steps.ts';
 import type * as split from '../src/mmu/shadow/split.ts';
+import type * as walker from '../src/mmu/shadow/walker.ts';
 import type * as controlled from '../src/runtime/controlled.ts';
 
 interface Modules {
@@ -29,6 +30,7 @@ interface Modules {
   'mmu/observer.ts': typeof observer;
   'mmu/shadow/split-pass.ts': typeof splitPass;
   'mmu/shadow/split-steps.ts': typeof splitSteps;
+  'mmu/shadow/walker.ts': typeof walker;
   'mmu/shadow/split.ts': typeof split;
   'runtime/controlled.ts': typeof controlled;
 }

@@ -27,6 +27,7 @@ export async function splitBatch(task: SplitTask): Promise<Batch> {
   const { SplitPass } = await importFrom(root, 'mmu/shadow/split-pass.ts');
   const { splitCaches } = await importFrom(root, 'mmu/memory-cache.ts');
   const split = await importFrom(root, 'mmu/shadow/split.ts');
+  const { RmapWalk } = await importFrom(root, 'mmu/shadow/walker.ts');
   const steps = await importFrom(root, 'mmu/shadow/split-steps.ts');
   const counters = await importFrom(root, 'cpu/counters.ts');
 
@@ -44,12 +45,10 @@ export async function splitBatch(task: SplitTask): Promise<Batch> {
   } else {
     finish(kvm.writeLock(cpu), stripped);
     const level = task.machine.config.slots[1]!.backing;
-    const first = slot.rmapWord(slot.baseGfn, level);
-    const last = slot.rmapWord(end - 1, level);
     const pass = new SplitPass(kvm, cpu, caches, slot);
     batch = () => {
-      for (let head = first; head <= last; head++)
-        finish(split.shadowMmuTrySplitHugePages(pass, head), stripped);
+      const walk = new RmapWalk(kvm, slot, slot.baseGfn, end, level);
+      finish(split.shadowMmuTrySplitHugePages(pass, walk), stripped);
     };
   }
   const restore = task.restore ? restorer(kvm, batch) : () => {};

@@ -15,7 +15,7 @@ import { pageGetGfn, SP_UNSYNC, spFlags, spGfn, spRole, spteIndex, sptepToSp } f
 import { recycleRmap } from './recycle.ts';
 import { isHugeSpte } from './split-steps.ts';
 import { SplitPass } from './split-pass.ts';
-import { slotHandleLevel } from './walker.ts';
+import { RmapWalk, yieldWalk } from './walker.ts';
 import { zapPages } from './zap.ts';
 
 /** kvm_mmu_available_pages(). */
@@ -67,61 +67,56 @@ export function* shadowMmuTrySplitRange(
   const pass = new SplitPass(kvm, cpu, caches, slot);
   kvm.observer.splitPass(cpu, slot.config.id, start, end, true);
   for (let level = PG_LEVEL_1G; level > targetLevel; level--) {
-    yield* slotHandleLevel(
-      kvm,
-      cpu,
-      slot,
-      start,
-      end,
-      level,
-      (head) => shadowMmuTrySplitHugePages(pass, head),
-      true,
-    );
+    yield* shadowMmuTrySplitHugePages(pass, new RmapWalk(kvm, slot, start, end, level));
   }
   kvm.observer.splitPass(cpu, slot.config.id, start, end, false);
 }
 
 /**
- * shadow_mmu_try_split_huge_pages() (3.4): every huge SPTE of one rmap head. Always returns false.
+ * shadow_mmu_try_split_huge_pages() (3.4), the handler, with the walk over the heads of one level around it.
  *
- * shadow_mmu_try_split_huge_page() (3.5) and shadow_mmu_split_huge_page() (3.7) are in here too: a generator of their
- * own would cost every split. What they do between visible operations is in plain functions below.
+ * shadow_mmu_try_split_huge_page() (3.5) and shadow_mmu_split_huge_page() (3.7) are in here too: generators of their own,
+ * or one for each head, would cost every split. What they do between visible operations is in plain functions below. The
+ * handler owes no flush, as KVM's always returns false (3.3); a design that defers flushes has to.
  */
-export function* shadowMmuTrySplitHugePages(pass: SplitPass, head: number): Steps<boolean> {
+export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): Steps<void> {
   const { kvm, cpu, iterator } = pass;
   const { engine } = kvm;
-  let sptep = iterator.first(kvm, head, cpu.mmuReleases);
-  while (sptep !== 0) {
-    if (skipSpte(pass, sptep)) {
-      sptep = iterator.next(kvm);
-      continue;
-    }
-    let result = beginAttempt(pass, sptep);
-    if (result === 0) {
-      if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
-      if (engine.needTopupSplitCachesOrResched(kvm, cpu, pass.caches)) {
-        result = yield* dropLockAndTopup(pass, sptep);
-      } else {
-        if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
-        const sp = getChild(pass, sptep);
-        if (pass.unsyncHits.length > 0) yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
-        const filled = fillChild(pass, sptep, sp);
-        if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
-        if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
-        dropSpte(kvm, cpu, sptep);
-        if (engine.splitNeedsFlush(pass)) {
-          const gfn = engine.splitFlushGfn(kvm, sptep, pass.gfn);
-          yield* flushRemoteTlbs(kvm, cpu, 'split', gfn, kvm.pages(pass.level));
-        }
-        if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
-        finishAttempt(pass, sptep, sp);
+  do {
+    let sptep = iterator.first(kvm, walk.head, cpu.mmuReleases);
+    while (sptep !== 0) {
+      if (skipSpte(pass, sptep)) {
+        sptep = iterator.next(kvm);
+        continue;
       }
+      let result = beginAttempt(pass, sptep);
+      if (result === 0) {
+        if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+        if (engine.needTopupSplitCachesOrResched(kvm, cpu, pass.caches)) {
+          result = yield* dropLockAndTopup(pass, sptep);
+        } else {
+          if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+          const sp = getChild(pass, sptep);
+          if (pass.unsyncHits.length > 0) yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
+          const filled = fillChild(pass, sptep, sp);
+          if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
+          if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+          dropSpte(kvm, cpu, sptep);
+          if (engine.splitNeedsFlush(pass)) {
+            const gfn = engine.splitFlushGfn(kvm, sptep, pass.gfn);
+            yield* flushRemoteTlbs(kvm, cpu, 'split', gfn, kvm.pages(pass.level));
+          }
+          if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+          finishAttempt(pass, sptep, sp);
+        }
+      }
+      const then = engine.afterAttempt(result);
+      if (then === 'leave') break;
+      sptep = nextAttempt(pass, walk.head, then);
     }
-    const then = engine.afterAttempt(result);
-    if (then === 'leave') break;
-    sptep = nextAttempt(pass, head, then);
-  }
-  return false;
+    if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+    if (walk.wantsYield(cpu)) yield* yieldWalk(walk, cpu, false);
+  } while (walk.next());
 }
 
 /** 3.4 steps 3 and 4: over again from the head, or on with the next entry. */

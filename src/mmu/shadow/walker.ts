@@ -11,8 +11,64 @@ import { needResched, rwlockNeedbreak, yieldMmuLock } from '../resched.ts';
 export type RmapHandler = (head: number) => Steps<boolean>;
 
 /**
- * Visits the heads of [start, end) at `level`. The first head is visited even when it is empty, and even when the
- * range is empty (3.3 step 1, B-01); later empty heads are skipped without a look at the lock (step 4).
+ * Where a walk is. The first head is visited even when it is empty, and even when the range is empty (3.3 step 1, B-01);
+ * later empty heads are skipped without a look at the lock (step 4). The position survives dropped locks: heads belong
+ * to the slot.
+ */
+export class RmapWalk {
+  readonly kvm: Kvm;
+  readonly start: number;
+  readonly level: number;
+  private readonly first: number;
+  private readonly last: number;
+  /** Word of the head to be handled. */
+  head: number;
+  /** The look before a yield found somebody queued. */
+  contended = false;
+
+  /** Visits the heads of [start, end) at `level`. */
+  constructor(kvm: Kvm, slot: MemSlot, start: number, end: number, level: number) {
+    this.kvm = kvm;
+    this.start = start;
+    this.level = level;
+    this.first = slot.rmapWord(start, level);
+    this.last = slot.rmapWord(Math.max(end - 1, start), level);
+    this.head = this.first;
+  }
+
+  /** Moves to the next head that is not empty; false at the end. */
+  next(): boolean {
+    const { w } = this.kvm;
+    const { last } = this;
+    let head = this.head + 1;
+    while (head <= last && w[head] === 0) head++;
+    this.head = head;
+    return head <= last;
+  }
+
+  /** Step 3: should the lock be given up? The caller has announced a load of the queue word if `kvm.needbreakVisible`. */
+  wantsYield(cpu: Cpu): boolean {
+    this.contended = rwlockNeedbreak(this.kvm, cpu);
+    return this.contended || needResched(this.kvm, cpu);
+  }
+
+  /** Pages from the start up to the first 4 KiB page of the present head: what KVM flushes before it yields (H-E). */
+  get pagesBehind(): number {
+    return (this.head - this.first) * this.kvm.pages(this.level) + 1;
+  }
+}
+
+/** Gives the lock up between two heads; a flush that is owed comes first (D20). */
+export function* yieldWalk(walk: RmapWalk, cpu: Cpu, flushOwed: boolean): Steps<void> {
+  const { kvm } = walk;
+  if (flushOwed) yield* flushRemoteTlbs(kvm, cpu, 'end-of-ioctl', walk.start, walk.pagesBehind);
+  cpu.count(C.walkerYields);
+  if (walk.contended) cpu.count(C.walkerYieldsContended);
+  yield* yieldMmuLock(kvm, cpu);
+}
+
+/**
+ * The walk with a handler of any kind.
  * @returns true if a flush is owed
  */
 export function* slotHandleLevel(
@@ -25,32 +81,15 @@ export function* slotHandleLevel(
   handler: RmapHandler,
   flushOnYield: boolean,
 ): Steps<boolean> {
-  const { w } = kvm;
-  const last = slot.rmapWord(Math.max(end - 1, start), level);
+  const walk = new RmapWalk(kvm, slot, start, end, level);
   let flush = false;
-  let head = slot.rmapWord(start, level);
-  for (;;) {
-    if (yield* handler(head)) flush = true;
+  do {
+    if (yield* handler(walk.head)) flush = true;
     if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
-    const contended = rwlockNeedbreak(kvm, cpu);
-    if (contended || needResched(kvm, cpu)) {
-      if (flush && flushOnYield) {
-        // As KVM has it, up to the first 4 KiB page of the last huge page only (H-E).
-        yield* flushRemoteTlbs(
-          kvm,
-          cpu,
-          'end-of-ioctl',
-          start,
-          (head - slot.rmapWord(start, level)) * kvm.pages(level) + 1,
-        );
-        flush = false;
-      }
-      cpu.count(C.walkerYields);
-      if (contended) cpu.count(C.walkerYieldsContended);
-      yield* yieldMmuLock(kvm, cpu);
+    if (walk.wantsYield(cpu)) {
+      yield* yieldWalk(walk, cpu, flush && flushOnYield);
+      if (flushOnYield) flush = false;
     }
-    do head++;
-    while (head <= last && w[head] === 0);
-    if (head > last) return flush;
-  }
+  } while (walk.next());
+  return flush;
 }
