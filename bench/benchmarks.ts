@@ -179,8 +179,10 @@ async function pass({ quick, c }: BenchContext): Promise<Row[]> {
       if (c !== undefined) inC.push(await once(startC(c, big.machine, big.layout, 'cold')));
     }
     const what = `full pass over ${memory} of ${backing.toUpperCase()} pages`;
-    // A pass over 4 GiB is over before the compiler has settled, so nothing is promised about it.
-    rows.push(rateRow(`${what}, splits/s`, engine, memory === '64G' ? MIN_SPLITS_PER_SECOND : undefined));
+    // A pass over 4 GiB is over before the compiler has settled, so nothing is promised about it; 1 GiB pages are for
+    // information, the target is about 2 MiB ones.
+    const target = memory === '64G' && backing === '2m' ? MIN_SPLITS_PER_SECOND : undefined;
+    rows.push(rateRow(`${what}, splits/s`, engine, target));
     if (c !== undefined) {
       rows.push(rateRow(`${what}, splits/s in C`, inC));
       rows.push(ratioRow(`${what}, engine / C`, engine, inC));
