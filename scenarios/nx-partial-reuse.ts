@@ -18,7 +18,7 @@ export default defineScenario({
     'leaf). The eager split of B reuses the partly filled table of A. Leave the flush out and TLBs keep a 1 GiB ' +
     'translation over holes.',
   facts: ['C3', 'C14', '7.4-7', 'Q35', 'Q50', '9.4'],
-  defaults: { memory: '2G', backing: '1g', nx: true, execFraction: 0.05 },
+  defaults: { memory: '1G', backing: '1g', nx: true },
   explore: { memory: '64K', backing: '1g', nx: true, execFraction: 0.2 },
   machine: (_p, { huge3, base, pages }) => {
     const giants = Math.max(1, Math.floor(pages / huge3));
