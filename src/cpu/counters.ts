@@ -48,7 +48,6 @@ export const COUNTERS = [
   'tlbMisses',
   'tlbFlushes',
   'guestEntries',
-  'staleHits',
   // dirty log and migration
   'dirtySet',
   'dirtyHarvested',

@@ -5,10 +5,9 @@ import { type Cpu, HELD_SLOTS } from '../cpu/cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import { LOCK_SLOTS } from './probe.ts';
 
-/** The words of a mutex; `owner` is for reports only. */
+/** The word of a mutex. Who holds it is in `Cpu.held`. */
 export interface MutexWords {
   readonly state: number;
-  readonly owner: number;
 }
 
 /** mutex_lock(). */

@@ -1,4 +1,3 @@
-/** Locks the statistics know, in the order of their ids. */
-export const LOCK_NAMES = ['mmu_lock', 'slots_lock'] as const;
+/** Locks the statistics know, by id. */
 export const LOCK_MMU = 0;
 export const LOCK_SLOTS = 1;

@@ -47,7 +47,6 @@ export const COUNTER_TEXT: Readonly<Record<CounterName, string>> = {
   tlbMisses: 'TLB misses',
   tlbFlushes: 'TLB flushes done by vCPUs',
   guestEntries: 'entries into guest mode',
-  staleHits: 'accesses through a translation that was no longer in the tables',
   dirtySet: 'pages marked in the dirty bitmap',
   dirtyHarvested: 'dirty pages handed to user space',
   pagesCopied: 'pages the migration copied',

@@ -1,4 +1,5 @@
 /** What exists before the first actor runs: L1's nested tables in guest memory, counters, the roots of the vCPUs. */
+import { pagesPerHpage } from '../arena/layout.ts';
 import type { Steps } from '../cpu/steps.ts';
 import { cacheTopup } from './memory-cache.ts';
 import { defaultMmuPages, type KvmConfig, type L1Mapping } from './config.ts';
@@ -18,7 +19,7 @@ export function countGuestTables(config: Pick<KvmConfig, 'roots' | 'tableBits' |
   let count = config.roots.length;
   config.roots.forEach((root, rootIndex) => {
     for (const mapping of root.mappings) {
-      const pages = 2 ** ((mapping.level - 1) * config.tableBits);
+      const pages = pagesPerHpage(mapping.level, config.tableBits);
       for (let k = 0; k < mapping.count; k++) {
         const l2Gfn = mapping.l2Gfn + k * pages;
         for (let level = config.rootLevel - 1; level >= mapping.level; level--) {

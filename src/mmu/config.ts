@@ -2,7 +2,6 @@
 
 /** Page levels of kernel-facts 2.1. */
 export const PG_LEVEL_4K = 1;
-export const PG_LEVEL_2M = 2;
 export const PG_LEVEL_1G = 3;
 export const KVM_MAX_HUGEPAGE_LEVEL = PG_LEVEL_1G;
 

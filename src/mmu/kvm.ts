@@ -22,7 +22,6 @@ export const KVM = {
   mmuWaitLock: 1,
   mmuOwner: 2,
   slotsState: 3,
-  slotsOwner: 4,
   nUsed: 5,
   nMax: 6,
   validGen: 7,
@@ -40,14 +39,9 @@ export const KVM = {
   splitRequest: 20,
   splitDone: 21,
   splitSlot: 22,
-  splitStart: 23,
-  splitEnd: 24,
   /** The migration asks the vCPUs to stop; how many have. */
   pauseRequest: 25,
   paused: 26,
-  /** 1 once the actors that serve others should return. */
-  finished: 27,
-  vcpusDone: 28,
   /** Number of invalid shadow pages kept alive by a root. */
   invalidRoots: 29,
   /** When the first waiter of mmu_lock queued up since it was last dropped, in the probe's unit; 0 if nobody did. */
@@ -118,7 +112,7 @@ export class Kvm {
       waitLock: this.base + KVM.mmuWaitLock,
       owner: this.base + KVM.mmuOwner,
     };
-    this.slotsLock = { state: this.base + KVM.slotsState, owner: this.base + KVM.slotsOwner };
+    this.slotsLock = { state: this.base + KVM.slotsState };
     this.headerPool = new Pool(arena, POOL_HEADERS);
     this.tablePool = new Pool(arena, POOL_TABLES);
     this.descPool = new Pool(arena, POOL_DESCS);

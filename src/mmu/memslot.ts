@@ -1,6 +1,6 @@
 /** Memslots: gfn to host frame, huge-page permission, and where the rmaps and bitmaps are (kernel-facts 1.1, 1.3, 1.6). */
 import type { Arena } from '../arena/arena.ts';
-import { gfnToIndex, type SlotLayout } from '../arena/layout.ts';
+import { gfnToIndex, pagesPerHpage, type SlotLayout } from '../arena/layout.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL, type SlotConfig } from './config.ts';
 
 /** Bits of the slot's flags word. */
@@ -73,7 +73,7 @@ export class MemSlot {
   /** What misalignment alone contributes to disallow_lpage (kernel-facts 1.6); applied once at boot. */
   initLpageInfo(): void {
     for (let level = 2; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
-      const pages = 2 ** ((level - 1) * this.tableBits);
+      const pages = pagesPerHpage(level, this.tableBits);
       const first = this.lpageInfoWord(this.baseGfn, level);
       const last = this.lpageInfoWord(this.baseGfn + this.npages - 1, level);
       if (this.config.hvaMisaligned) for (let word = first; word <= last; word++) this.arena.put(word, 1);

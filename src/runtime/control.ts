@@ -10,6 +10,7 @@ import {
   ACTOR_WAITING_LOCKED,
   CONTROL,
 } from '../cpu/atomic-cpu.ts';
+import { HELD_SLOTS } from '../cpu/cpu.ts';
 import { ACTOR_WORDS } from '../arena/layout.ts';
 import { describeWord } from '../mmu/describe.ts';
 import type { Kvm } from '../mmu/kvm.ts';
@@ -95,12 +96,16 @@ export class WorldControl {
     return state === ACTOR_WAITING || state === ACTOR_WAITING_LOCKED;
   }
 
+  private holdsSlots(actor: number): boolean {
+    return (Atomics.load(this.w, this.row(actor) + ACTOR.held) & HELD_SLOTS) !== 0;
+  }
+
   /** What an actor is doing, in words. */
   describe(actor: number, name: string): string {
     const state = this.state(actor);
     const waitingOn = Atomics.load(this.w, this.row(actor) + ACTOR.waitingOn);
     if ((state === ACTOR_WAITING || state === ACTOR_WAITING_LOCKED) && waitingOn !== 0) {
-      return `${name} waits on ${describeWord(this.kvm, waitingOn - 1)}${state === ACTOR_WAITING_LOCKED ? ' inside mmu_lock' : ''}`;
+      return `${name} waits on ${describeWord(this.kvm, waitingOn - 1)}${state === ACTOR_WAITING_LOCKED ? ' inside mmu_lock' : ''}${this.holdsSlots(actor) ? ', holding slots_lock' : ''}`;
     }
     return `${name} is ${STATE_NAMES[state] ?? 'running'}`;
   }

@@ -8,7 +8,7 @@ import type { CustomActor } from '../actors/context.ts';
 import { actorIdentity } from '../actors/context.ts';
 import { Arena } from '../arena/arena.ts';
 import type { Layout } from '../arena/layout.ts';
-import type { Cpu } from '../cpu/cpu.ts';
+import { HELD_SLOTS, type Cpu } from '../cpu/cpu.ts';
 import { PlainCpu, RunLog, type OpListener } from '../cpu/plain-cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import { KernelBug } from '../mmu/bug.ts';
@@ -200,7 +200,8 @@ export class ControlledRuntime {
       owner === 0
         ? 'nobody holds mmu_lock'
         : `mmu_lock is held by ${this.cpus[owner - 1]?.name ?? `actor ${owner - 1}`}`;
-    return `${lines.join('; ')}; ${held}`;
+    const slotsHolder = live.find((cpu) => (cpu.held & HELD_SLOTS) !== 0);
+    return `${lines.join('; ')}; ${held}${slotsHolder === undefined ? '' : `; slots_lock is held by ${slotsHolder.name}`}`;
   }
 
   private reportDeadlock(actors: readonly (Steps<void> | undefined)[]): void {

@@ -1,7 +1,14 @@
 /** From a scenario and parameter values to a machine: plain data that any runtime can start. */
 import type { ActorSpec, Workload, WorkloadRange } from '../actors/context.ts';
 import { ArenaError } from '../arena/errors.ts';
-import { computeLayout, describeParts, formatBytes, type ArenaDims, type Layout } from '../arena/layout.ts';
+import {
+  computeLayout,
+  describeParts,
+  formatBytes,
+  pagesPerHpage,
+  type ArenaDims,
+  type Layout,
+} from '../arena/layout.ts';
 import { countGuestTables } from '../mmu/boot.ts';
 import {
   CACHE_OBJECTS,
@@ -201,7 +208,7 @@ function checkRanges(scenario: Scenario, config: KvmConfig): void {
   const l2Pages = 2 ** (config.rootLevel * config.tableBits);
   config.roots.forEach((root, index) => {
     root.mappings.forEach((mapping, at) => {
-      const size = 2 ** ((mapping.level - 1) * config.tableBits);
+      const size = pagesPerHpage(mapping.level, config.tableBits);
       if (mapping.l2Gfn + mapping.count * size > l2Pages) {
         throw new ScenarioError(
           `scenario ${scenario.name}: roots.${index}.mappings.${at} ends at L2 gfn ${mapping.l2Gfn + mapping.count * size}, but ` +
@@ -263,7 +270,7 @@ function populateAll(config: KvmConfig): PopulateSpec[] {
       access: mapping.write ? 'write' : 'read',
       l2Gfn: mapping.l2Gfn,
       count: mapping.count,
-      stride: 2 ** ((mapping.level - 1) * config.tableBits),
+      stride: pagesPerHpage(mapping.level, config.tableBits),
     })),
   );
 }
@@ -273,7 +280,7 @@ function workloadRanges(config: KvmConfig): WorkloadRange[] {
     root.mappings.map((mapping): WorkloadRange => ({
       root: index,
       l2Gfn: mapping.l2Gfn,
-      pages: mapping.count * 2 ** ((mapping.level - 1) * config.tableBits),
+      pages: mapping.count * pagesPerHpage(mapping.level, config.tableBits),
       write: mapping.write,
       exec: mapping.exec,
     })),
@@ -307,7 +314,7 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
   const entries = 2 ** config.tableBits;
   const mapped = config.roots.reduce(
     (sum, root) =>
-      sum + root.mappings.reduce((s, m) => s + m.count * 2 ** ((m.level - 1) * config.tableBits), 0),
+      sum + root.mappings.reduce((s, m) => s + m.count * pagesPerHpage(m.level, config.tableBits), 0),
     0,
   );
   // Every mapped page split to 4 KiB, twice over: a page may have tables under two roles, as after a clean gpte.

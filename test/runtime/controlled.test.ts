@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CustomActor } from '../../src/actors/context.ts';
+import { mutexLock } from '../../src/locks/mutex.ts';
 import { Op } from '../../src/cpu/steps.ts';
 import { KernelBug } from '../../src/mmu/bug.ts';
 import { KVM } from '../../src/mmu/kvm.ts';
@@ -54,6 +55,22 @@ describe('a deadlock', () => {
       expect(violations[0]!.text).toMatch(part);
     }
     expect(violations[0]!.words).toEqual([runtime.kvm.mmuLock.waitLock, runtime.kvm.mmuLock.cnts]);
+  });
+
+  it('names who holds slots_lock, too', () => {
+    const owner: CustomActor = function* ({ kvm, cpu }) {
+      yield* mutexLock(cpu, kvm.slotsLock);
+      const word = kvm.base + KVM.pauseRequest;
+      yield cpu.at(Op.Wait, word, 0);
+      cpu.wait(word, 0);
+    };
+    const wanter: CustomActor = function* ({ kvm, cpu }) {
+      yield* mutexLock(cpu, kvm.slotsLock);
+    };
+    const runtime = controlledOf(withActors('owner', 'wanter'), { custom: { owner, wanter } });
+    const { violations } = runTwice(runtime, 1);
+    expect(violations.map(({ id }) => id)).toEqual(['deadlock']);
+    expect(violations[0]!.text).toMatch(/waits on slots_lock.*slots_lock is held by (owner|wanter)/);
   });
 
   it('on a word that is no lock is reported by what the word is', () => {
