@@ -9,6 +9,7 @@ export type ActorSpec =
   | { readonly kind: 'l2-vcpu'; readonly vcpu: number; readonly workload: Workload }
   | { readonly kind: 'split-worker'; readonly shard: number }
   | { readonly kind: 'migration'; readonly slots: readonly number[]; readonly rounds: number }
+  | { readonly kind: 'cast'; readonly member: CastKind; readonly options: CastOptions }
   | { readonly kind: 'custom'; readonly name: string; readonly options: Readonly<Record<string, unknown>> };
 
 /** What an L2 vCPU does; drawn from the actor's workload stream. */
@@ -34,6 +35,35 @@ export interface WorkloadRange {
   readonly exec: boolean;
 }
 
+/** Options of every member of the cast (src/actors/cast.ts). */
+export interface CastOptions {
+  /** vCPU it is, for those that are one; its tie-break and number otherwise. */
+  readonly index: number;
+  /** Ids of the memslots it works on. */
+  readonly slots: readonly number[];
+  /** Moves it makes; 0: until the migration is over. */
+  readonly rounds: number;
+  /** How likely each of its moves is, by name; moves not named are never made. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** Chance that it stays away from a schedule altogether, and that a move does (swarm testing). */
+  readonly swarm: number;
+  /** L2 and L1 ranges it may use, as for an L2 vCPU. */
+  readonly ranges: readonly WorkloadRange[];
+}
+
+/** Members of the cast: the keys of CAST in src/actors/cast.ts. */
+export const CAST_KINDS = [
+  'l1-vcpu',
+  'mmu-notifier',
+  'page-aging',
+  'nx-recovery',
+  'reclaim',
+  'memslots',
+  'zap-all',
+  'log-toggle',
+] as const;
+export type CastKind = (typeof CAST_KINDS)[number];
+
 export interface ActorContext {
   readonly kvm: Kvm;
   readonly cpu: Cpu;
@@ -51,7 +81,26 @@ export function actorIdentity(spec: ActorSpec): { readonly cls: ActorClass; read
       return { cls: 'splitter', name: `splitter ${spec.shard}` };
     case 'migration':
       return { cls: 'migration', name: 'migration' };
+    case 'cast':
+      return castIdentity(spec.member, spec.options.index);
     case 'custom':
       return { cls: 'other', name: spec.name };
+  }
+}
+
+function castIdentity(member: CastKind, index: number): { readonly cls: ActorClass; readonly name: string } {
+  switch (member) {
+    case 'l1-vcpu':
+      return { cls: 'l1-vcpu', name: `L1 vCPU ${index}` };
+    case 'mmu-notifier':
+    case 'page-aging':
+      return { cls: 'host', name: member };
+    case 'nx-recovery':
+    case 'reclaim':
+    case 'zap-all':
+      return { cls: 'mmu-worker', name: member };
+    case 'memslots':
+    case 'log-toggle':
+      return { cls: 'other', name: member };
   }
 }

@@ -1,5 +1,6 @@
 /** From an actor's description to its generator. */
 import type { Steps } from '../cpu/steps.ts';
+import { CAST } from './cast.ts';
 import type { ActorContext, ActorSpec, CustomActor } from './context.ts';
 import { l2Vcpu } from './l2-vcpu.ts';
 import { migration } from './migration.ts';
@@ -22,6 +23,11 @@ export function makeActor(
       return splitWorker(context, spec.shard);
     case 'migration':
       return migration(context, spec.slots, spec.rounds);
+    case 'cast': {
+      const member = CAST[spec.member];
+      if (member === undefined) throw new Error(`there is no actor named ${spec.member}`);
+      return member.run(context, spec.options);
+    }
     case 'custom': {
       const actor = custom[spec.name];
       if (actor === undefined) throw new Error(`the scenario has no actor named ${spec.name}`);

@@ -32,6 +32,10 @@ export function* migration(context: ActorContext, slotIds: readonly number[], ro
   for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot);
   for (const slot of slots) compare(kvm, cpu, slot);
   cpu.count(C.migrations);
+  const over = kvm.base + KVM.finished;
+  if (cpu.stepped) yield cpu.at(Op.Store, over);
+  cpu.store(over, 1);
+  cpu.notify(over);
   if (kvm.config.shards > 1) yield* dismissSplitWorkers(kvm, cpu);
 }
 

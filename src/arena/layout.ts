@@ -13,13 +13,13 @@ export const DESC_WORDS = 2 + PTE_LIST_EXT;
 /** Words of a shadow-page header; the fields are in src/mmu/shadow-page.ts. */
 export const HEADER_WORDS = 16;
 /** Words of one vCPU's shared state; the fields are in src/mmu/vcpu.ts. */
-export const VCPU_WORDS = 16;
+export const VCPU_WORDS = 32;
 /** Words of one TLB entry; the fields are in src/mmu/tlb.ts. */
 export const TLB_ENTRY_WORDS = 6;
 /** Words of a pool's state: high-water mark, free list, live objects, lock. */
 export const POOL_WORDS = 4;
 /** Words of the VM-wide state; the fields are in src/mmu/kvm.ts. */
-export const KVM_WORDS = 64;
+export const KVM_WORDS = 96;
 /** Words of the coordinator's control block; the fields are in src/runtime/control.ts. */
 export const CONTROL_WORDS = 32;
 /** Words of one actor's control row (state, progress, last operation). */
@@ -35,6 +35,32 @@ export interface SlotDims {
   /** Pages (4 KiB) in the slot, at least 1. */
   readonly npages: number;
 }
+
+/** What only some casts of actors need; everything is absent by default, and then costs no memory. */
+export interface ExtraDims {
+  /** Host page tables per slot: the MMU notifier moves, unmaps and write-protects host pages (kernel-facts 1.1, A9). */
+  readonly hostMap: boolean;
+  /** Host frames beyond those behind the slots, for pages that move. */
+  readonly spareFrames: number;
+  /** Entries of each vCPU's PML buffer (kernel-facts 1.5, PML_ENTITY_NUM); 0 without PML. */
+  readonly pmlEntries: number;
+  /** Entries of each vCPU's dirty ring; 0 with the bitmap. */
+  readonly ringEntries: number;
+  /** Entries of each vCPU's paging-structure cache; 0 without. */
+  readonly pscEntries: number;
+}
+
+export const NO_EXTRAS: ExtraDims = {
+  hostMap: false,
+  spareFrames: 0,
+  pmlEntries: 0,
+  ringEntries: 0,
+  pscEntries: 0,
+};
+/** Words of one dirty-ring entry: slot index and flags, page offset. */
+export const RING_ENTRY_WORDS = 2;
+/** Words of one paging-structure cache entry; the fields are in src/mmu/tlb.ts. */
+export const PSC_ENTRY_WORDS = 6;
 
 /** Capacities of the memory caches (kernel-facts 2.3), scaled to the table size. */
 export interface CacheDims {
@@ -67,6 +93,7 @@ export interface ArenaDims {
   /** log2 of the TLB entries per vCPU and level. */
   readonly tlbBits: number;
   readonly caches: CacheDims;
+  readonly extras?: ExtraDims | undefined;
 }
 
 /** Where one slot's metadata lies. Indices 1 to 3 of the arrays are page levels; 0 is unused. */
@@ -82,6 +109,10 @@ export interface SlotLayout {
   readonly destination: number;
   /** Words of each bitmap; a multiple of two, as KVM works in 64-bit words. */
   readonly bitmapWords: number;
+  /** One word per page: where the host maps it (src/mmu/memslot.ts); 0 if the host never changes its mappings. */
+  readonly hostMap: number;
+  /** Per level-2 and level-3 page: how many of its pages the host no longer maps as one huge page. */
+  readonly hostBroken: readonly [number, number, number, number];
 }
 
 export interface Layout {
@@ -103,10 +134,20 @@ export interface Layout {
   readonly tlbWords: number;
   readonly slots: readonly SlotLayout[];
   readonly memory: number;
+  /** Ring of free host frames (src/mmu/host/frames.ts). */
+  readonly frames: number;
+  /** One word per actor: its RCU read section (src/mmu/tdp/rcu.ts). */
+  readonly rcu: number;
+  readonly pml: number;
+  readonly rings: number;
+  readonly psc: number;
   readonly headers: number;
   readonly tableOwner: number;
   readonly descs: number;
   readonly shadowInfo: number;
+  /** unsync_child_bitmap of the indirect page with the same shadowInfo index, `unsyncWords` words each. */
+  readonly unsyncBitmaps: number;
+  readonly unsyncWords: number;
   /** Even word where L1's tables start; entries are 64 bit. */
   readonly guestTables: number;
   /** Even word where the page tables start. */
@@ -144,6 +185,10 @@ export function computeLayout(dims: ArenaDims): Layout {
   checkRange('hashBits', dims.hashBits, 1, 16);
   checkRange('tlbBits', dims.tlbBits, 0, 12);
   const entries = 1 << dims.tableBits;
+  const extras = dims.extras ?? NO_EXTRAS;
+  checkRange('pmlEntries', extras.pmlEntries, 0, 512);
+  checkRange('ringEntries', extras.ringEntries, 0, 65_536);
+  checkRange('pscEntries', extras.pscEntries, 0, 1024);
   let next = 0;
   const parts: { name: string; bytes: number }[] = [];
   const take = (name: string, words: number): number => {
@@ -167,6 +212,10 @@ export function computeLayout(dims: ArenaDims): Layout {
   const hash = take('hash buckets', 1 << dims.hashBits);
   const tlbWords = 3 * (TLB_ENTRY_WORDS << dims.tlbBits);
   const tlb = take('TLBs', tlbWords * dims.vcpus);
+  const psc = take('TLBs', PSC_ENTRY_WORDS * extras.pscEntries * dims.vcpus);
+  const rcu = take('control words', Math.max(dims.actors, dims.vcpus));
+  const pml = take('PML buffers', extras.pmlEntries * dims.vcpus);
+  const rings = take('dirty rings', RING_ENTRY_WORDS * extras.ringEntries * dims.vcpus);
 
   const slots = dims.slots.map((slot): SlotLayout => {
     checkRange('slot.npages', slot.npages, 1, 2 ** 30);
@@ -182,13 +231,20 @@ export function computeLayout(dims: ArenaDims): Layout {
       userBitmap: take('dirty bitmaps', bitmapWords),
       destination: take('migration destination', slot.npages),
       bitmapWords,
+      hostMap: extras.hostMap ? take('host mappings', slot.npages) : 0,
+      hostBroken: extras.hostMap
+        ? [0, 0, take('host mappings', count(2)), take('host mappings', count(3))]
+        : [0, 0, 0, 0],
     };
   });
   const memory = take('guest memory', dims.pfns);
+  const frames = take('host mappings', extras.spareFrames + 2);
   const headers = take('shadow-page headers', HEADER_WORDS * (dims.tables + 1));
   const tableOwner = take('shadow-page headers', dims.tables + 1);
   const descs = take('rmap descriptors', DESC_WORDS * (dims.descs + 1));
   const shadowInfo = take('shadowed translations', entries * (dims.shadowInfos + 1));
+  const unsyncWords = Math.max(1, entries >> 5);
+  const unsyncBitmaps = take('shadowed translations', unsyncWords * (dims.shadowInfos + 1));
   const guestTables = take("L1's nested tables", 2 * entries * dims.guestTables);
   const tables = take('page tables', 2 * entries * (dims.tables + 1));
 
@@ -208,10 +264,17 @@ export function computeLayout(dims: ArenaDims): Layout {
     tlbWords,
     slots,
     memory,
+    frames,
+    rcu,
+    pml,
+    rings,
+    psc,
     headers,
     tableOwner,
     descs,
     shadowInfo,
+    unsyncBitmaps,
+    unsyncWords,
     guestTables,
     tables,
     words: next,

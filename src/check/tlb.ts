@@ -23,7 +23,7 @@ import { roleLevel } from '../mmu/role.ts';
 import { spRole, spTable } from '../mmu/shadow-page.ts';
 import { walkIndex } from '../mmu/shadow/walk-addr.ts';
 import { TLB_R, TLB_W, TLB_X } from '../mmu/tlb.ts';
-import { VCPU } from '../mmu/vcpu-words.ts';
+import { ROOT_L1, VCPU } from '../mmu/vcpu-words.ts';
 import { hex, sptepName } from './naming.ts';
 import { permText, tlbCursor, type TlbCursor } from './tlb-cursor.ts';
 import type { ReportBroken, StateCheck } from './types.ts';
@@ -153,7 +153,7 @@ export const tlbCheck: StateCheck = {
 function checkEntry(sums: Summaries, entry: TlbCursor, broken: ReportBroken): void {
   const { kvm } = sums;
   const { w } = kvm;
-  if (entry.root < 0 || entry.root >= kvm.config.roots.length) return;
+  if (entry.root < 0 || entry.root > ROOT_L1) return;
   const rootSp = w[kvm.vcpuWord(entry.vcpu) + VCPU.roots + entry.root]!;
   // A root that was let go is flushed with before it is used again; a vCPU cannot enter without one.
   if (rootSp <= 0 || rootSp > kvm.layout.dims.tables) return;

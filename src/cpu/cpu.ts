@@ -7,7 +7,7 @@ import { Rng } from './random.ts';
 import { Op } from './steps.ts';
 
 /** Classes of actors, for statistics. */
-export const ACTOR_CLASSES = ['dirty-log', 'splitter', 'migration', 'l2-vcpu', 'l1-vcpu', 'other'] as const;
+export const ACTOR_CLASSES = ['dirty-log', 'splitter', 'migration', 'l2-vcpu', 'l1-vcpu', 'host', 'mmu-worker', 'other'] as const;
 export type ActorClass = (typeof ACTOR_CLASSES)[number];
 
 /** Told about locks as they are taken and dropped. The default ignores it. */
@@ -23,6 +23,11 @@ export interface LockProbe {
 export const HELD_MMU_WRITE = 1;
 export const HELD_MMU_READ = 2;
 export const HELD_SLOTS = 4;
+export const HELD_SLOTS_ARCH = 8;
+export const HELD_TDP_PAGES = 16;
+export const HELD_UNSYNC_PAGES = 32;
+export const HELD_RCU = 64;
+export const HELD_HOST = 128;
 
 export interface CpuOptions {
   /** Index of the actor, unique in its machine; also its tie-break everywhere. */

@@ -148,6 +148,12 @@ export function flushFigures(counts: Counts): FlushFigures {
       'write-protect': counts.flushWriteProtect,
       recycle: counts.flushRecycle,
       'log-off': counts.flushLogOff,
+      notifier: counts.flushNotifier,
+      age: counts.flushAge,
+      sync: counts.flushSync,
+      tdp: counts.flushTdp,
+      'nx-recovery': counts.flushNxRecovery,
+      memslot: counts.flushMemslot,
     },
     ipis: counts.flushIpis,
   };

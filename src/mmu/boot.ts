@@ -5,6 +5,7 @@ import { cacheTopup } from './memory-cache.ts';
 import { defaultMmuPages, type KvmConfig, type L1Mapping } from './config.ts';
 import { ACC_ALL, SPTE_PS, SPTE_W, type SpteFormat } from './format.ts';
 import { KVM, type Kvm } from './kvm.ts';
+import { MEMSLOT_GONE } from './memslot.ts';
 import { makeRole } from './role.ts';
 import { spPut, spRootCount, SP } from './shadow-page.ts';
 import { getShadowPage } from './shadow/get-page.ts';
@@ -85,7 +86,10 @@ export function bootVm(kvm: Kvm): void {
   const { config } = kvm;
   kvm.put(KVM.nMax, config.nrMmuPages > 0 ? config.nrMmuPages : defaultMmuPages(config.slots));
   kvm.put(KVM.manualProtect, config.manualProtect);
-  for (const slot of kvm.slots) slot.initLpageInfo();
+  for (const slot of kvm.slots) {
+    slot.initLpageInfo();
+    if (slot.config.gone === true) kvm.arena.put(slot.flagsWord, MEMSLOT_GONE);
+  }
   buildGuestTables(kvm);
 }
 
@@ -98,7 +102,7 @@ export function rootRole(kvm: Kvm, root: number): number {
     efer_nx: kvm.format.name === 'npt',
     smep_andnot_wp: kvm.config.roots[root]!.smep,
     ad_disabled: kvm.format.name === 'ept' && !kvm.config.l1AdBits,
-    guest_mode: true,
+    guest_mode: kvm.config.roots[root]!.guestMode !== false,
   });
 }
 

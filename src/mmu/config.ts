@@ -20,6 +20,8 @@ export interface SlotConfig {
   readonly readonly: boolean;
   /** True if gfn and host address are not congruent modulo a huge page, which forbids huge pages (kernel-facts 1.6). */
   readonly hvaMisaligned: boolean;
+  /** The slot does not exist at the start; an actor creates it (KVM_MR_CREATE, the target of a move). */
+  readonly gone?: boolean;
 }
 
 /** `count` nested entries of `level` from `l2Gfn` on; entry k maps L1 page `l1Gfn + k * l1Step`. */
@@ -42,9 +44,72 @@ export interface L1Root {
   readonly mappings: readonly L1Mapping[];
   /** L1's CR4.SMEP while it uses the root: distinguishes roles, as in two hypervisors with different CR4. */
   readonly smep: boolean;
+  /** False: not a nested table but one of L1's own, shadowed by the legacy MMU (tdpMmu off, C1). */
+  readonly guestMode?: boolean;
 }
 
-export interface KvmConfig {
+/** Whether a flush may name a range (kernel-facts 5.5), and by which address TLB entries of EPT02 are matched (H-K). */
+export type FlushBackend = 'full' | 'range-l1' | 'range-l2';
+
+/** What only some casts need. */
+export interface CastConfig {
+  /** The last of the vCPUs run L1 on EPT01; the others run L2. */
+  readonly l1Vcpus: number;
+  /** Levels of EPT01: enough for the highest gfn. */
+  readonly tdpRootLevel: number;
+  /** The host's EPT has A and D bits (always with NPT). Off: access tracking (kernel-facts 2.6). */
+  readonly hostAdBits: boolean;
+  /** Page-modification logging for L1 (kernel-facts 1.5): entries of a vCPU's buffer, 0 off. */
+  readonly pmlEntries: number;
+  /** Entries of a vCPU's dirty ring, 0 for the bitmap. */
+  readonly ringEntries: number;
+  readonly pscEntries: number;
+  /** The host may change its mappings of guest memory. */
+  readonly hostMap: boolean;
+  readonly spareFrames: number;
+  readonly flushBackend: FlushBackend;
+  /** Width of mmu_invalidate_seq in bits, at most 31 (B-39). */
+  readonly seqBits: number;
+  /** Width of the generation in MMIO SPTEs (A27). */
+  readonly mmioGenBits: number;
+  /** nx_huge_pages_recovery_ratio. */
+  readonly nxRecoveryRatio: number;
+  /** L1's level-1 tables may go out of sync (kernel-facts 1.2); off: every write to them is emulated. */
+  readonly unsync: boolean;
+  /** Pages for nested tables beyond those of the boot, for L1 to build more with; the last of `tablePages`. */
+  readonly l1SpareTables: number;
+  /** Probability that an allocation outside the split caches fails. */
+  readonly enomemRate: number;
+  /** Probability that a kicked vCPU takes its time before it leaves the guest. */
+  readonly slowAckRate: number;
+  /** Probability per access of a page fault that nothing calls for. */
+  readonly spuriousFaultRate: number;
+  /** Probability per exit that a vCPU stays outside guest mode for a while. */
+  readonly longExitRate: number;
+}
+
+export const NO_CAST: CastConfig = {
+  l1Vcpus: 0,
+  tdpRootLevel: 3,
+  hostAdBits: true,
+  pmlEntries: 0,
+  ringEntries: 0,
+  pscEntries: 0,
+  hostMap: false,
+  spareFrames: 0,
+  flushBackend: 'full',
+  seqBits: 31,
+  mmioGenBits: 19,
+  nxRecoveryRatio: 60,
+  unsync: true,
+  l1SpareTables: 0,
+  enomemRate: 0,
+  slowAckRate: 0,
+  spuriousFaultRate: 0,
+  longExitRate: 0,
+};
+
+export interface KvmConfig extends CastConfig {
   readonly format: SpteFormatName;
   readonly tableBits: number;
   /** Levels of EPT12 and EPT02: 3 to 5. */

@@ -1,5 +1,5 @@
 /** The default engine: profile P1, Linux 6.0 to 7.0 (kernel-facts 0). Everything else overrides parts of it. */
-import { writeLock, writeUnlock } from '../locks/qrwlock.ts';
+import { readLock, readUnlock, writeLock, writeUnlock } from '../locks/qrwlock.ts';
 import type { Engine } from './engine.ts';
 import { accountShadowed, childIsReusable } from './shadow/get-page.ts';
 import { makeMmuPagesAvailable } from './shadow/fault.ts';
@@ -26,6 +26,8 @@ export const P1_ENGINE: Engine = {
   profile: 'P1',
   writeLock,
   writeUnlock,
+  readLock,
+  readUnlock,
   needTopupSplitCachesOrResched,
   topupSplitCaches,
   splitMinFreePages: SPLIT_MIN_FREE_PAGES,

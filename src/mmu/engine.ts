@@ -28,6 +28,8 @@ export interface Engine {
   // -- mmu_lock (kernel-facts 10) --
   writeLock(cpu: Cpu, lock: QRwLockWords): Steps<void>;
   writeUnlock(cpu: Cpu, lock: QRwLockWords): Steps<void>;
+  readLock(cpu: Cpu, lock: QRwLockWords): Steps<void>;
+  readUnlock(cpu: Cpu, lock: QRwLockWords): Steps<void>;
 
   // -- the split (kernel-facts 3) --
   /** 3.6. The caller has announced a load of the lock's queue word if `kvm.needbreakVisible`. */

@@ -9,6 +9,7 @@ import {
   IN_GUEST_MODE,
   MODE_MASK,
   OUTSIDE_GUEST_MODE,
+  READING_SHADOW_PAGE_TABLES,
   REQ_TLB_FLUSH,
   VCPU,
 } from './vcpu-words.ts';
@@ -21,6 +22,12 @@ const REASON_COUNTER: Record<FlushReason, CounterName> = {
   'write-protect': 'flushWriteProtect',
   recycle: 'flushRecycle',
   'log-off': 'flushLogOff',
+  notifier: 'flushNotifier',
+  age: 'flushAge',
+  sync: 'flushSync',
+  tdp: 'flushTdp',
+  'nx-recovery': 'flushNxRecovery',
+  memslot: 'flushMemslot',
 };
 
 /**
@@ -49,6 +56,12 @@ export function* makeAllCpusRequest(kvm: Kvm, cpu: Cpu, request: number): Steps<
       if (cpu.stepped) yield cpu.at(Op.Load, word);
       const seen = cpu.load(word);
       if ((seen & MODE_MASK) === OUTSIDE_GUEST_MODE) break;
+      if ((seen & MODE_MASK) === READING_SHADOW_PAGE_TABLES) {
+        // Interrupts are off in a lockless walk: the acknowledgement waits for its end (5.5).
+        if (cpu.stepped) yield cpu.at(Op.Wait, word, seen);
+        cpu.wait(word, seen);
+        continue;
+      }
       const exiting = (seen & ~MODE_MASK) | EXITING_GUEST_MODE;
       if ((seen & MODE_MASK) === IN_GUEST_MODE) {
         if (cpu.stepped) yield cpu.at(Op.CompareExchange, word);

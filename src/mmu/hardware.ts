@@ -9,7 +9,7 @@ import { Op, type Steps } from '../cpu/steps.ts';
 import { ACC_EXEC, ACC_WRITE, isExecutable, isLarge, isReadable, isWritable, sptePfn } from './format.ts';
 import { KernelBug } from './bug.ts';
 import type { Kvm } from './kvm.ts';
-import { roleAdDisabled } from './role.ts';
+import { roleAdDisabled, roleLevel } from './role.ts';
 import { spRole, spTable } from './shadow-page.ts';
 import { adEnabled } from './spte.ts';
 import { tlbDropPage, tlbFill, tlbLookup, TLB_DIRTY, TLB_R, TLB_W, TLB_X } from './tlb.ts';
@@ -55,7 +55,7 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
   walk: for (;;) {
     let table = spTable(kvm, rootSp);
     let perm = TLB_R | TLB_W | TLB_X;
-    for (let level = kvm.config.rootLevel; ; level--) {
+    for (let level = roleLevel(spRole(kvm, rootSp)); ; level--) {
       const sptep = kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, l2Gfn, level);
       if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
       cpu.load64(sptep);

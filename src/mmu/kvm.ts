@@ -52,9 +52,45 @@ export const KVM = {
   splitFailures: 32,
   /** 1 once the migration has copied every page at least once, or the log will name every page (Q46). */
   firstCopyDone: 33,
+  /** mmu_invalidate_range_start and _end, gfns; meaningful while in_progress is not 0. */
+  invalidateStart: 34,
+  invalidateEnd: 35,
+  /** mn_active_invalidate_count: notifiers between start and end; a memslot swap waits for 0. */
+  activeInvalidates: 36,
+  /** Notifier invalidations ended since boot; mmu_invalidate_seq must equal it (Q52). */
+  invalidatesEnded: 37,
+  /** List of shadow pages marked nx-disallowed: head, length; and of the TDP MMU's pages. */
+  nxHead: 38,
+  nxCount: 39,
+  /** TDP MMU: list of roots, number of live non-root pages, spinlock tdp_mmu_pages_lock, RCU epoch, RCU list. */
+  tdpRoots: 40,
+  tdpPages: 41,
+  tdpPagesLock: 42,
+  rcuEpoch: 43,
+  rcuList: 44,
+  rcuPending: 45,
+  /** mmu_unsync_pages_lock. */
+  unsyncPagesLock: 46,
+  /** Generation of the memslots, for MMIO SPTEs. */
+  slotsGen: 47,
+  /** Shadow pages of an old generation that kvm_zap_obsolete_pages has still to free. */
+  obsoletePages: 48,
+  /** slots_arch_lock. */
+  slotsArchState: 49,
+  /** Generation of INVEPT requests L1 has made. */
+  inveptRequest: 50,
+  /** User space: all vCPUs are stopped and the migration is over; background actors go home. */
+  finished: 51,
+  /** Leaves mapped by the TDP MMU are counted in `pages` too; this is the part of each level: three words. */
+  tdpLeaves: 52,
+  /** pages_4k.. of the host: frames on the free ring are at layout.frames. */
+  hostFreeHead: 55,
+  hostFreeTail: 56,
+  /** Lock of the host's own page tables (mmap_lock and page-table locks in one). */
+  hostLock: 57,
 } as const;
 
-if (KVM.firstCopyDone >= KVM_WORDS) throw new Error('KVM words overflow');
+if (KVM.hostLock >= KVM_WORDS) throw new Error('KVM words overflow');
 
 export class Kvm {
   readonly config: KvmConfig;
@@ -190,6 +226,24 @@ export class Kvm {
         words: [this.mmuLock.cnts],
       });
     }
+  }
+
+  /** read_lock(&kvm->mmu_lock). */
+  *readLock(cpu: Cpu): Steps<void> {
+    yield* this.engine.readLock(cpu, this.mmuLock);
+    if (this.w[this.mmuLock.owner] !== 0) {
+      this.observer.broken(cpu, {
+        id: 'D1',
+        text: `${cpu.name} entered a read section of mmu_lock while actor ${this.w[this.mmuLock.owner]! - 1} writes`,
+        words: [this.mmuLock.cnts],
+      });
+    }
+  }
+
+  /** read_unlock(&kvm->mmu_lock). */
+  *readUnlock(cpu: Cpu): Steps<void> {
+    yield* this.engine.readUnlock(cpu, this.mmuLock);
+    this.observer.readReleased(cpu);
   }
 
   /** write_unlock(&kvm->mmu_lock). */

@@ -6,10 +6,24 @@ import { KVM_MAX_HUGEPAGE_LEVEL, type SlotConfig } from './config.ts';
 /** Bits of the slot's flags word. */
 export const KVM_MEM_LOG_DIRTY_PAGES = 1;
 export const KVM_MEM_READONLY = 2;
+/** The slot is being deleted: faults that see it retry (A18). */
+export const KVM_MEMSLOT_INVALID = 4;
+/** There is no such slot now: its gfns are MMIO. Its arrays stay where they are in the arena. */
+export const MEMSLOT_GONE = 8;
 /** Second word of the flags: what user space may rely on. */
 export const LOG_STATE_OFF = 0;
 export const LOG_STATE_ENABLING = 1;
 export const LOG_STATE_ENABLED = 2;
+
+/**
+ * Words of the host's page tables: 0 is the mapping of the boot, present and writable at `basePfn` plus offset; anything
+ * else is HOST_SET, the frame shifted left by 2, and two flags.
+ */
+export const HOST_SET = -0x80000000;
+export const HOST_PRESENT = 1;
+export const HOST_WRITABLE = 2;
+export const hostEntry = (pfn: number, flags: number): number => HOST_SET | (pfn << 2) | flags;
+export const hostEntryPfn = (value: number): number => (value & ~HOST_SET) >>> 2;
 
 export class MemSlot {
   readonly config: SlotConfig;
@@ -38,8 +52,49 @@ export class MemSlot {
     return this.layout.flags + 1;
   }
 
+  /** The frame behind `gfn` as the host maps it now. Nobody may change it meanwhile, or the caller revalidates (5.4). */
   pfn(gfn: number): number {
-    return this.config.basePfn + (gfn - this.baseGfn);
+    const value = this.hostValue(gfn);
+    return value === 0 ? this.config.basePfn + (gfn - this.baseGfn) : hostEntryPfn(value);
+  }
+
+  /** Word of the host's page-table entry behind `gfn`; 0 if the host never changes its mappings. */
+  hostWord(gfn: number): number {
+    const { hostMap } = this.layout;
+    return hostMap === 0 ? 0 : hostMap + (gfn - this.baseGfn);
+  }
+
+  private hostValue(gfn: number): number {
+    const { hostMap } = this.layout;
+    return hostMap === 0 ? 0 : this.arena.w[hostMap + (gfn - this.baseGfn)]!;
+  }
+
+  hostPresent(gfn: number): boolean {
+    const value = this.hostValue(gfn);
+    return value === 0 || (value & HOST_PRESENT) !== 0;
+  }
+
+  hostWritable(gfn: number): boolean {
+    const value = this.hostValue(gfn);
+    return !this.config.readonly && (value === 0 || (value & HOST_WRITABLE) !== 0);
+  }
+
+  /** Word that counts the pages the host no longer maps as part of the huge page of `level` around `gfn`. */
+  hostBrokenWord(gfn: number, level: number): number {
+    return this.layout.hostBroken[level as 2 | 3] + gfnToIndex(gfn, this.baseGfn, level, this.tableBits);
+  }
+
+  /** The largest page the host maps `gfn` with. */
+  hostLevel(gfn: number): number {
+    let level = this.config.backing;
+    if (this.layout.hostMap === 0) return level;
+    while (level > 1 && this.arena.w[this.hostBrokenWord(gfn, level)] !== 0) level--;
+    return level;
+  }
+
+  /** True if the slot was deleted, or is being. */
+  get gone(): boolean {
+    return (this.arena.w[this.layout.flags]! & (KVM_MEMSLOT_INVALID | MEMSLOT_GONE)) !== 0;
   }
 
   /** gfn_to_rmap(): the word of the rmap head of `gfn` at `level`. */
@@ -57,7 +112,7 @@ export class MemSlot {
 
   /** kvm_mmu_max_mapping_level(): the largest page that slot, counters and host allow. */
   maxMappingLevel(gfn: number, maxLevel: number): number {
-    let level = Math.min(maxLevel, this.config.backing, KVM_MAX_HUGEPAGE_LEVEL);
+    let level = Math.min(maxLevel, this.hostLevel(gfn), KVM_MAX_HUGEPAGE_LEVEL);
     while (level > 1 && this.arena.w[this.lpageInfoWord(gfn, level)] !== 0) level--;
     return level;
   }

@@ -13,6 +13,12 @@ export const FLUSH_REASONS = [
   'write-protect',
   'recycle',
   'log-off',
+  'notifier',
+  'age',
+  'sync',
+  'tdp',
+  'nx-recovery',
+  'memslot',
 ] as const;
 export type FlushReason = (typeof FLUSH_REASONS)[number];
 
@@ -61,6 +67,24 @@ export class Observer {
   ioctl(_cpu: Cpu, _name: string, _slot: number, _begin: boolean): void {}
   /** mmu_lock was released after a write section. */
   writeReleased(_cpu: Cpu): void {}
+  /** mmu_lock was released after a read section. */
+  readReleased(_cpu: Cpu): void {}
+  /** handle_changed_spte(): an entry of the TDP MMU went from the old to the new value. */
+  tdpChanged(_cpu: Cpu, _sptep: number, _oldLo: number, _oldHi: number, _lo: number, _hi: number): void {}
+  /** A notifier invalidation of gfns [start, end) begins (nothing unmapped yet), has unmapped and flushed, or has ended. */
+  invalidate(_cpu: Cpu, _start: number, _end: number, _phase: 'begin' | 'unmapped' | 'end'): void {}
+  /** A lock other than mmu_lock was taken or dropped; `rank` as in D21. */
+  lockOrder(_cpu: Cpu, _lock: string, _taken: boolean): void {}
+  /** A leaf was installed by a fault whose root is `rootSp`; (D17). */
+  installed(_cpu: Cpu, _rootSp: number, _sptep: number, _seq: number): void {}
+  /** A write to L1's tables by L1 itself: entry `q` of the table at `gfn` went to (lo, hi). */
+  guestPte(_cpu: Cpu, _gfn: number, _q: number, _lo: number, _hi: number): void {}
+  /** A memslot was deleted (`gone` true, after its mappings were flushed) or came back. */
+  slotChanged(_cpu: Cpu, _slot: number, _gone: boolean): void {}
+  /** An RCU-protected table was given back to its pool. */
+  rcuFreed(_cpu: Cpu, _sp: number): void {}
+  /** A guest access is about to use frame `pfn` for the L1 gfn it believes is behind it. */
+  guestAccess(_cpu: Cpu, _vcpu: number, _pfn: number, _write: boolean): void {}
   /** A vCPU has just stored IN_GUEST_MODE and not yet looked at its requests again. */
   guestEntering(_cpu: Cpu, _vcpu: number): void {}
   /** The vCPU goes on into the guest. */

@@ -15,21 +15,42 @@ export const VCPU = {
   ops: 5,
   /** 1 while the vCPU thread is out of KVM_RUN on user space's request. */
   paused: 6,
-  /** Shadow page of each root (mmu->root and prev_roots), 0 if not loaded: four words. */
+  /** Shadow page of each root (mmu->root and prev_roots), 0 if not loaded: MAX_ROOTS words, then that of EPT01. */
   roots: 8,
+  /** Free entries left in the PML buffer minus one, as hardware's index; counts down (kernel-facts 2.8). */
+  pmlIndex: 16,
+  /** Dirty ring: next entry to write, next to be reset, next that user space harvests (free-running counts). */
+  ringPush: 17,
+  ringReset: 18,
+  ringHarvest: 19,
+  /** Generation of INVEPTs this vCPU has executed for L1; L1 waits for it (kernel-facts A7). */
+  inveptDone: 20,
+  /** Roots whose INVEPT L1 has asked this vCPU for: a bitmap; bit ROOT_L1 is unused. */
+  inveptRoots: 21,
+  /** Paging-structure cache: next entry to be replaced. */
+  pscNext: 22,
 } as const;
 
 /** Roots a vCPU can keep: the current one and KVM_MMU_NUM_PREV_ROOTS. */
 export const MAX_ROOTS = 4;
-if (VCPU.roots + MAX_ROOTS > VCPU_WORDS) throw new Error('vCPU words overflow');
+/** The root index of EPT01, the tables of L1 itself: L1 runs on it, and it is no entry of `config.roots`. */
+export const ROOT_L1 = MAX_ROOTS;
+if (VCPU.roots + ROOT_L1 + 1 > VCPU.pmlIndex || VCPU.pscNext >= VCPU_WORDS)
+  throw new Error('vCPU words overflow');
 
 export const REQ_TLB_FLUSH = 1;
 export const REQ_FREE_OBSOLETE_ROOTS = 2;
 /** User space wants the vCPU thread out of KVM_RUN. */
 export const REQ_PAUSE = 4;
+/** L1 has sent this vCPU an IPI: it must execute INVEPT for the roots in `VCPU.inveptRoots`. */
+export const REQ_L1_INVEPT = 8;
+/** PML drain: kvm_arch_sync_dirty_log() kicks the vCPU out so that its buffer is emptied (A26). */
+export const REQ_PML_DRAIN = 16;
 
 export const OUTSIDE_GUEST_MODE = 0;
 export const IN_GUEST_MODE = 1;
 export const EXITING_GUEST_MODE = 2;
+/** A lockless walker with interrupts off (5.5): a flush waits for it. */
+export const READING_SHADOW_PAGE_TABLES = 3;
 export const MODE_MASK = 3;
 export const SESSION_STEP = 4;

@@ -1,5 +1,6 @@
 /** From a scenario and parameter values to a machine: plain data that any runtime can start. */
-import type { ActorSpec, Workload, WorkloadRange } from '../actors/context.ts';
+import { CAST } from '../actors/cast.ts';
+import type { ActorSpec, CastKind, Workload, WorkloadRange } from '../actors/context.ts';
 import { ArenaError } from '../arena/errors.ts';
 import {
   computeLayout,
@@ -14,12 +15,24 @@ import {
   CACHE_OBJECTS,
   defaultMmuPages,
   KVM_MIN_FREE_MMU_PAGES,
+  NO_CAST,
+  type CastConfig,
+  type FlushBackend,
   type KvmConfig,
+  type SlotConfig,
   type L1Root,
   type PreemptModel,
 } from '../mmu/config.ts';
 import { splitDescCapacity } from '../mmu/memory-cache.ts';
-import type { MachineSpec, MappingSpec, PopulateSpec, RootSpec, Scenario, Units } from './define.ts';
+import type {
+  CastSpec,
+  MachineSpec,
+  MappingSpec,
+  PopulateSpec,
+  RootSpec,
+  Scenario,
+  Units,
+} from './define.ts';
 import {
   COMMON_PARAMETERS,
   EXPLORE_DEFAULTS,
@@ -106,7 +119,10 @@ export function buildMachine(
   const units: Units = { huge2, huge3, base: Math.max(huge3, Math.min(64, 2 * huge3)), pages };
   const spec = validateMachine(scenario.machine(p, units), scenario.name);
   const roots = spec.roots.map((root, index) => convertRoot(scenario, root, index, units));
-  const tablePages = countGuestTables({ roots, tableBits: p.tableBits, rootLevel: p.rootLevel });
+  const cast = spec.cast ?? [];
+  const spareTables = spec.spareTables ?? (p.l1Vcpus > 0 ? DEFAULT_SPARE_TABLES : 0);
+  const tablePages =
+    countGuestTables({ roots, tableBits: p.tableBits, rootLevel: p.rootLevel }) + spareTables;
   const inSlot = spec.tables === 'migrated-slot';
   if (!inSlot && tablePages + FIRST_TABLE_GFN > units.base) {
     throw new ScenarioError(
@@ -117,13 +133,14 @@ export function buildMachine(
     throw new ScenarioError(`L1's ${tablePages} tables do not fit into ${pages} pages`);
   const workPages = Math.min(units.base, FIRST_TABLE_GFN + (inSlot ? 0 : tablePages));
   const backing = BACKING_LEVEL[p.backing]!;
-  const config: KvmConfig = {
+  let config: KvmConfig = {
+    ...NO_CAST,
     format: p.format as 'ept' | 'npt',
     tableBits: p.tableBits,
     rootLevel: p.rootLevel,
-    vcpus: p.vcpus,
+    vcpus: p.vcpus + p.l1Vcpus,
     shards: p.splitters,
-    slots: [
+    slots: extraSlots(spec, units, [
       { id: 0, baseGfn: 0, npages: workPages, backing: 1, basePfn: 0, readonly: false, hvaMisaligned: false },
       {
         id: 1,
@@ -134,13 +151,13 @@ export function buildMachine(
         readonly: false,
         hvaMisaligned: false,
       },
-    ],
+    ]),
     roots,
     tableGfn: inSlot ? units.base + pages - tablePages : FIRST_TABLE_GFN,
     tablePages,
     nxHugePages: p.nx,
     eagerPageSplit: p.eager,
-    tdpMmu: true,
+    tdpMmu: p.tdpMmu,
     l1AdBits: p.format === 'npt' || p.l1AdBits,
     manualProtect: { off: 0, manual: 1, 'initially-set': 3 }[p.manual]!,
     preempt: p.preempt as PreemptModel,
@@ -149,7 +166,9 @@ export function buildMachine(
     nrMmuPages: p.mmuPages,
     recycleThreshold: p.recycleThreshold,
     tlbBits: p.tlbBits,
+    ...castConfig(cast, p, spareTables),
   };
+  config = { ...config, tdpRootLevel: levelsFor(config) };
   checkRanges(scenario, config);
   checkPopulate(scenario, spec, roots.length);
   checkMmuPages(config);
@@ -166,6 +185,80 @@ export function buildMachine(
   };
 }
 
+/** Nested tables L1 may add while it runs. */
+const DEFAULT_SPARE_TABLES = 8;
+
+/** Casts whose actors change the host's mappings. */
+const MOVES_HOST_PAGES: readonly CastKind[] = ['mmu-notifier'];
+
+/** What the parameters and the cast ask for beyond the plain machine. */
+function castConfig(
+  cast: readonly CastSpec[],
+  p: CommonParameters,
+  l1SpareTables: number,
+): Omit<CastConfig, 'tdpRootLevel'> {
+  const hostMap = cast.some(({ kind }) => MOVES_HOST_PAGES.includes(kind));
+  return {
+    l1Vcpus: p.l1Vcpus,
+    hostAdBits: p.format === 'npt' || p.hostAdBits,
+    pmlEntries: p.pml,
+    ringEntries: p.dirtyRing,
+    pscEntries: p.psc,
+    hostMap,
+    spareFrames: hostMap ? Math.min(4096, Math.max(16, Math.ceil(p.memory / PAGE_SIZE / 4))) : 0,
+    flushBackend: p.flushBackend as FlushBackend,
+    seqBits: p.seqBits,
+    mmioGenBits: p.mmioGenBits,
+    nxRecoveryRatio: p.nxRecoveryRatio,
+    unsync: p.unsync,
+    l1SpareTables,
+    enomemRate: p.enomemRate,
+    slowAckRate: p.slowAckRate,
+    spuriousFaultRate: p.spuriousFaultRate,
+    longExitRate: p.longExitRate,
+  };
+}
+
+/** Levels EPT01 needs for the highest gfn; at least three. */
+function levelsFor({ slots, tableBits }: KvmConfig): number {
+  const end = Math.max(...slots.map(({ baseGfn, npages }) => baseGfn + npages));
+  let levels = 3;
+  while (2 ** (levels * tableBits) < end && levels < 5) levels++;
+  return levels;
+}
+
+/** The slots of every machine, and those a scenario adds above them. */
+function extraSlots(spec: MachineSpec, units: Units, slots: SlotConfig[]): SlotConfig[] {
+  const all = [...slots];
+  (spec.extraSlots ?? []).forEach((extra, at) => {
+    const last = all.reduce((max, slot) => Math.max(max, slot.baseGfn + slot.npages), 0);
+    const frames = all.reduce((max, slot) => Math.max(max, slot.basePfn + slot.npages), 0);
+    const up = (value: number): number => Math.ceil(value / units.huge3) * units.huge3;
+    const baseGfn = extra.baseGfn ?? up(last);
+    if (baseGfn < last) {
+      throw new ScenarioError(`extraSlots.${at}.baseGfn: ${baseGfn} given, allowed is ${last} and above`);
+    }
+    const shared = all.find(({ id }) => id === extra.sharesMemoryOf);
+    if (extra.sharesMemoryOf !== undefined && (shared === undefined || shared.npages !== extra.pages)) {
+      throw new ScenarioError(
+        `extraSlots.${at}.sharesMemoryOf: ${extra.sharesMemoryOf} given, allowed is the id of an earlier slot of ${extra.pages} pages`,
+      );
+    }
+    all.push({
+      id: all.length,
+      baseGfn,
+      npages: extra.pages,
+      backing: shared?.backing ?? slots[1]!.backing,
+      // Congruent to the gfn modulo the largest page, so that huge pages are possible.
+      basePfn: shared?.basePfn ?? up(frames) + (baseGfn % units.huge3),
+      readonly: extra.readonly ?? false,
+      hvaMisaligned: false,
+      gone: extra.gone ?? false,
+    });
+  });
+  return all;
+}
+
 /** L1's tables start here in slot 0: low enough for small machines, not gfn 0. */
 const FIRST_TABLE_GFN = 8;
 
@@ -174,6 +267,7 @@ function convertRoot(scenario: Scenario, root: RootSpec, index: number, units: U
   return {
     name: root.name,
     smep: root.smep ?? false,
+    guestMode: root.guestMode ?? true,
     mappings: root.mappings.map((mapping, at) => {
       const perm = mapping.perm ?? 'rwx';
       const size = pagesOf(mapping);
@@ -301,7 +395,38 @@ function makeActors(spec: MachineSpec, p: CommonParameters, config: KvmConfig): 
   if (config.shards > 1) {
     for (let shard = 0; shard < config.shards; shard++) actors.push({ kind: 'split-worker', shard });
   }
-  for (let vcpu = 0; vcpu < config.vcpus; vcpu++) actors.push({ kind: 'l2-vcpu', vcpu, workload });
+  for (let vcpu = 0; vcpu < p.vcpus; vcpu++) actors.push({ kind: 'l2-vcpu', vcpu, workload });
+  const cast: CastSpec[] = [
+    ...(spec.cast ?? []).filter(({ kind }) => kind !== 'l1-vcpu'),
+    ...Array.from(
+      { length: p.l1Vcpus },
+      (): CastSpec => spec.cast?.find(({ kind }) => kind === 'l1-vcpu') ?? { kind: 'l1-vcpu' },
+    ),
+  ];
+  let l1Vcpu = p.vcpus;
+  cast.forEach((member, index) => {
+    const known = CAST[member.kind];
+    if (known === undefined) throw new ScenarioError(`cast.${index}.kind: ${member.kind} is not there`);
+    for (const name of Object.keys(member.weights ?? {})) {
+      if (!(name in known.moves)) {
+        throw new ScenarioError(
+          `cast.${index}.weights: ${member.kind} has no move ${name}; allowed are ${Object.keys(known.moves).join(', ')}`,
+        );
+      }
+    }
+    actors.push({
+      kind: 'cast',
+      member: member.kind,
+      options: {
+        index: member.kind === 'l1-vcpu' ? l1Vcpu++ : index,
+        slots: member.slots ?? [1],
+        rounds: member.rounds ?? p.castRounds,
+        weights: { ...(member.weights ?? known.moves) },
+        swarm: p.swarm,
+        ranges: workload.ranges,
+      },
+    });
+  });
   for (const custom of spec.actors ?? [])
     actors.push({ kind: 'custom', name: custom.name, options: custom.options ?? {} });
   return actors;
@@ -337,9 +462,16 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
     shadowInfos: 2 * config.tablePages + CACHE_OBJECTS * config.vcpus + 16,
     descs: caches + aliased + Math.ceil(Math.min(mmuPages, mostTables) / 4) + 256,
     slots: config.slots.map(({ baseGfn, npages }) => ({ baseGfn, npages })),
-    pfns: last,
+    pfns: last + config.spareFrames,
     guestTables: config.tablePages,
     tlbBits: config.tlbBits,
+    extras: {
+      hostMap: config.hostMap,
+      spareFrames: config.spareFrames,
+      pmlEntries: config.pmlEntries,
+      ringEntries: config.ringEntries,
+      pscEntries: config.pscEntries,
+    },
     caches: { objects: CACHE_OBJECTS, splitDesc },
   };
 }

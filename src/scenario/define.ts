@@ -1,5 +1,5 @@
 /** What a scenario module exports (design 7). Plain data and functions: a loader may give it its own module copies. */
-import type { CustomActor } from '../actors/context.ts';
+import type { CastKind, CustomActor } from '../actors/context.ts';
 import type { CommonParameters, Parameter, ParameterValue } from './parameters.ts';
 
 /** Sizes in pages (4 KiB) and gfns of the machine a scenario describes. */
@@ -33,6 +33,8 @@ export interface RootSpec {
   readonly mappings: readonly MappingSpec[];
   /** L1 runs it with CR4.SMEP, which makes its shadow pages a role of their own. */
   readonly smep?: boolean;
+  /** False: not a nested table but one of L1's own, for the legacy shadow MMU (`tdpMmu` off). */
+  readonly guestMode?: boolean;
 }
 
 /** Accesses made before the actors start, so that huge SPTEs exist. */
@@ -51,6 +53,29 @@ export interface CustomActorSpec {
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
+/** A member of the cast (src/actors/cast.ts) in a scenario. */
+export interface CastSpec {
+  readonly kind: CastKind;
+  /** Ids of the memslots it works on; the migrated slot, 1, by default. */
+  readonly slots?: readonly number[];
+  /** Moves it makes; the parameter `castRounds` by default; 0: until the migration is over. */
+  readonly rounds?: number;
+  /** Weights of its moves; those of src/actors/cast.ts by default. */
+  readonly weights?: Readonly<Record<string, number>>;
+}
+
+/** A further memslot above the migrated one. */
+export interface ExtraSlotSpec {
+  readonly pages: number;
+  /** First gfn, beyond the slots before it; right behind them, aligned to a level-3 page, by default. */
+  readonly baseGfn?: number;
+  readonly readonly?: boolean;
+  /** It does not exist until an actor creates it. */
+  readonly gone?: boolean;
+  /** Id of the slot whose host memory it shows (the target of KVM_MR_MOVE); its own by default. */
+  readonly sharesMemoryOf?: number;
+}
+
 export interface MachineSpec {
   readonly roots: readonly RootSpec[];
   /** One access in every page that L1 maps (`all`), or exactly these. */
@@ -59,6 +84,12 @@ export interface MachineSpec {
   readonly tables?: 'own-slot' | 'migrated-slot';
   /** Leave the live migration out: then a custom actor has to drive the dirty log. */
   readonly migration?: boolean;
+  /** Who else acts. L1 vCPUs are added by the parameter `l1Vcpus`. */
+  readonly cast?: readonly CastSpec[];
+  /** Memslots beside the migrated one; their ids go on from 2. */
+  readonly extraSlots?: readonly ExtraSlotSpec[];
+  /** Pages L1 may build further nested tables with; some by default when there is an L1 vCPU. */
+  readonly spareTables?: number;
   /** Further actors, by the names under which the module's `actors` has them. */
   readonly actors?: readonly CustomActorSpec[];
 }

@@ -1,5 +1,6 @@
 /** Refuses a scenario that is not one, with the path of the field (design 7). */
 import { z } from 'zod';
+import { CAST_KINDS } from '../actors/context.ts';
 import type { MachineSpec, Scenario } from './define.ts';
 
 /** A scenario module or what it describes is not valid. */
@@ -84,6 +85,7 @@ const machineSchema = z.strictObject({
         name: z.string().min(1),
         mappings: z.array(mapping).min(1),
         smep: z.boolean().optional(),
+        guestMode: z.boolean().optional(),
       }),
     )
     .min(1)
@@ -103,6 +105,28 @@ const machineSchema = z.strictObject({
   ]),
   tables: z.enum(['own-slot', 'migrated-slot']).optional(),
   migration: z.boolean().optional(),
+  cast: z
+    .array(
+      z.strictObject({
+        kind: z.enum(CAST_KINDS),
+        slots: z.array(z.int().min(0)).min(1).optional(),
+        rounds: z.int().min(0).optional(),
+        weights: z.record(z.string(), z.number().min(0)).optional(),
+      }),
+    )
+    .optional(),
+  extraSlots: z
+    .array(
+      z.strictObject({
+        pages: z.int().min(1),
+        baseGfn: gfn.optional(),
+        readonly: z.boolean().optional(),
+        gone: z.boolean().optional(),
+        sharesMemoryOf: z.int().min(1).optional(),
+      }),
+    )
+    .optional(),
+  spareTables: z.int().min(0).max(4096).optional(),
   actors: z
     .array(z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()).optional() }))
     .optional(),

@@ -94,6 +94,8 @@ function* pageFaultSrcu(vcpu: Vcpu, l2Gfn: number, access: number, present: bool
     goalLevel: 1,
     hugePageDisallowed: false,
     seq,
+    pfn: slot.pfn(gw.gfn),
+    hostWritable: slot.hostWritable(gw.gfn),
   };
 
   yield* kvm.writeLock(cpu);

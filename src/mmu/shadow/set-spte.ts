@@ -29,6 +29,9 @@ export interface Fault {
   goalLevel: number;
   hugePageDisallowed: boolean;
   readonly seq: number;
+  /** The frame behind `gfn` as the host mapped it after `seq` was read, and whether it may be written (5.2 step 3). */
+  pfn: number;
+  hostWritable: boolean;
 }
 
 /**
@@ -47,7 +50,8 @@ export function* setSpte(
   const { slot } = fault;
   const role = spRole(kvm, sptepToSp(kvm, sptep));
   const level = roleLevel(role);
-  const pfn = slot.pfn(baseGfn);
+  // A prefetch looks its frames up under mmu_lock, with no invalidation in progress.
+  const pfn = prefetched ? slot.pfn(baseGfn) : fault.pfn - (fault.gfn - baseGfn);
   const word = sptep * 2;
   let oldLo = kvm.w[word]!;
   let flush = false;
@@ -69,7 +73,7 @@ export function* setSpte(
     level,
     pfn,
     access,
-    hostWritable: !slot.config.readonly,
+    hostWritable: prefetched ? slot.hostWritable(baseGfn) : fault.hostWritable,
     prefetch: prefetched,
     adDisabled: roleAdDisabled(role),
     oldLo,
