@@ -7,6 +7,7 @@
 import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
+import { defineStrategy } from '../strategy.ts';
 
 export class RandomWalk implements Scheduler {
   private readonly master: number;
@@ -25,3 +26,11 @@ export class RandomWalk implements Scheduler {
     return enabled[this.rng.below(count)]!;
   }
 }
+
+export default defineStrategy({
+  name: 'random-walk',
+  summary: 'every decision uniform among the actors that can go on',
+  paper: 'Thomson, Donaldson, Betts, TOPC 2016',
+  needsProfile: false,
+  make: ({ master }) => new RandomWalk(master),
+});

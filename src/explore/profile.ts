@@ -1,0 +1,125 @@
+/**
+ * The profile of a program: how many events each actor has, and which locations they share.
+ *
+ * Weighted strategies need estimates. One run may end early (a bug, an early return) and would starve an actor, so the
+ * profile is the maximum per actor over PROFILE_RUNS random walks (measured: explorer notes 3.5). These runs are schedules
+ * 0 to 15 of the search itself: they count, and a bug they hit is reported.
+ */
+import type { Cpu } from '../cpu/cpu.ts';
+import { Op } from '../cpu/steps.ts';
+import type { Scheduler } from '../runtime/scheduler.ts';
+
+/** Random walks at the start of a search that are counted. */
+export const PROFILE_RUNS = 16;
+
+/** Names the group of a word beside the 8-byte unit it is in: the locks, one table, the requests. -1: none. */
+export type GroupOf = (word: number) => number;
+
+/** Counts of accesses to one location by actor. */
+export type Accesses = Int32Array;
+
+/**
+ * Locations are numbers: an 8-byte unit is its word divided by two, a group g is -2 - g. Both are kept in the order in which
+ * the profile runs first met them, which is the same on every machine.
+ */
+export class Profile {
+  readonly groupOf: GroupOf;
+  /** Most decisions that a run had. */
+  decisions = 0;
+  /** Most events that each actor had in a run. */
+  events: Int32Array = new Int32Array(0);
+  /** Most accesses in a run, by location and actor. */
+  readonly locations = new Map<number, Accesses>();
+  runs = 0;
+  private shared: readonly SharedLocation[] | undefined;
+
+  constructor(groupOf: GroupOf = () => -1) {
+    this.groupOf = groupOf;
+  }
+
+  /** Adds the counts of one run. */
+  merge(events: Int32Array, locations: ReadonlyMap<number, Accesses>, decisions: number): void {
+    this.shared = undefined;
+    this.runs++;
+    this.decisions = Math.max(this.decisions, decisions);
+    if (this.events.length < events.length) this.events = Int32Array.from(events);
+    else for (let i = 0; i < events.length; i++) this.events[i] = Math.max(this.events[i]!, events[i]!);
+    for (const [location, accesses] of locations) {
+      const known = this.locations.get(location);
+      if (known === undefined) this.locations.set(location, Int32Array.from(accesses));
+      else for (let i = 0; i < accesses.length; i++) known[i] = Math.max(known[i]!, accesses[i]!);
+    }
+  }
+
+  /** Locations that at least two actors use, in the order they were met. */
+  get sharedLocations(): readonly SharedLocation[] {
+    this.shared ??= [...this.locations]
+      .filter(([, accesses]) => accesses.reduce((users, count) => users + (count > 0 ? 1 : 0), 0) >= 2)
+      .map(([location, accesses]) => ({
+        location,
+        accesses,
+        total: accesses.reduce((sum, count) => sum + count, 0),
+      }));
+    return this.shared;
+  }
+}
+
+export interface SharedLocation {
+  readonly location: number;
+  readonly accesses: Accesses;
+  readonly total: number;
+}
+
+/** The location of a unit and of a group. */
+export const unitOf = (word: number): number => word >> 1;
+export const groupLocation = (group: number): number => -2 - group;
+
+/** Wraps a scheduler and counts what its runs do. */
+export class Profiler implements Scheduler {
+  private readonly inner: Scheduler;
+  private readonly profile: Profile;
+  private actors: readonly Cpu[] = [];
+  private events = new Int32Array(0);
+  private locations = new Map<number, Accesses>();
+
+  constructor(inner: Scheduler, profile: Profile) {
+    this.inner = inner;
+    this.profile = profile;
+  }
+
+  begin(actors: readonly Cpu[], schedule: number): void {
+    this.actors = actors;
+    this.events = new Int32Array(actors.length);
+    this.locations = new Map();
+    this.inner.begin(actors, schedule);
+  }
+
+  pick(enabled: Int32Array, count: number, current: number): number {
+    return this.inner.pick(enabled, count, current);
+  }
+
+  step(actor: number): void {
+    const cpu = this.actors[actor]!;
+    this.events[actor]!++;
+    if (cpu.pendingOp !== Op.Pause) {
+      this.note(unitOf(cpu.pendingWord), actor);
+      const group = this.profile.groupOf(cpu.pendingWord);
+      if (group >= 0) this.note(groupLocation(group), actor);
+    }
+    this.inner.step?.(actor);
+  }
+
+  private note(location: number, actor: number): void {
+    let accesses = this.locations.get(location);
+    if (accesses === undefined) {
+      accesses = new Int32Array(this.actors.length);
+      this.locations.set(location, accesses);
+    }
+    accesses[actor]!++;
+  }
+
+  end(decisions: number, steps: number): void {
+    this.profile.merge(this.events, this.locations, decisions);
+    this.inner.end?.(decisions, steps);
+  }
+}

@@ -1,0 +1,21 @@
+/** What explores needs of a runtime: one schedule at a time, from the same start. ControlledRuntime is one. */
+import type { Cpu } from '../cpu/cpu.ts';
+import type { OpListener } from '../cpu/plain-cpu.ts';
+import type { Violation } from '../runtime/outcome.ts';
+import type { Scheduler } from '../runtime/scheduler.ts';
+
+export interface RunResult {
+  readonly steps: number;
+  readonly decisions: number;
+  readonly preemptions: number;
+  readonly hash: string;
+  readonly violations: readonly Violation[];
+  /** The run was cut off at its step limit. */
+  readonly truncated: boolean;
+}
+
+export interface Runner {
+  readonly cpus: readonly Cpu[];
+  /** Runs schedule `schedule`: its number seeds the choices and the workload. */
+  run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult;
+}

@@ -1,0 +1,148 @@
+/**
+ * SURW, selectively uniform random walk (Zhao et al., "Selectively Uniform Concurrency Testing", ASPLOS 2025).
+ *
+ * Each schedule chooses one shared location and is uniform over the orders of the accesses to it; everything else is
+ * scheduled by random priorities. Bugs depend on the order of few events: to be uniform over those alone is far better than
+ * to be uniform over all.
+ *
+ * Before an access to the chosen location an actor is drawn in proportion to the accesses it has left: the intended one.
+ * Actors that arrive at the location first are held until the intended one has made its access. If it cannot arrive, the
+ * intention is dropped.
+ *
+ * How this differs: locations are 8-byte units and the groups of this machine (the locks, one page table, the requests),
+ * half of the draws from each; counts are maxima over PROFILE_RUNS runs; an actor that has run FAIRNESS events in a row
+ * makes all priorities be drawn anew.
+ */
+import { mix, Rng, Stream } from '../../cpu/random.ts';
+import type { Cpu } from '../../cpu/cpu.ts';
+import { Op } from '../../cpu/steps.ts';
+import type { Scheduler } from '../../runtime/scheduler.ts';
+import { groupLocation, unitOf, type SharedLocation } from '../profile.ts';
+import { defineStrategy, type StrategyContext } from '../strategy.ts';
+
+const FAIRNESS = 10_000;
+
+class Surw implements Scheduler {
+  private readonly context: StrategyContext;
+  private readonly rng = new Rng(1);
+  private readonly units: readonly SharedLocation[];
+  private readonly groups: readonly SharedLocation[];
+  private actors: readonly Cpu[] = [];
+  private location = -1;
+  /** Accesses to the location that each actor has left. */
+  private left = new Float64Array(0);
+  /** Of each actor's pending operation; 0 if it has to be drawn. */
+  private priority = new Float64Array(0);
+  /** Actors held at the location. */
+  private held = new Uint8Array(0);
+  private intended = -1;
+  private lastActor = -1;
+  private inARow = 0;
+
+  constructor(context: StrategyContext) {
+    this.context = context;
+    const shared = context.profile.sharedLocations;
+    this.units = shared.filter(({ location }) => location >= 0);
+    this.groups = shared.filter(({ location }) => location < -1);
+  }
+
+  begin(actors: readonly Cpu[], schedule: number): void {
+    const { rng } = this;
+    rng.seed(mix(this.context.master, schedule, Stream.schedule, 5));
+    this.actors = actors;
+    this.priority = new Float64Array(actors.length);
+    this.held = new Uint8Array(actors.length);
+    this.intended = -1;
+    this.lastActor = -1;
+    this.inARow = 0;
+    const pool = this.groups.length > 0 && rng.chance(0.5) ? this.groups : this.units;
+    const chosen = pool.length === 0 ? undefined : this.drawLocation(pool);
+    this.location = chosen?.location ?? -1;
+    this.left = Float64Array.from(actors, (_, i) => chosen?.accesses[i] ?? 0);
+  }
+
+  private drawLocation(pool: readonly SharedLocation[]): SharedLocation {
+    const total = pool.reduce((sum, one) => sum + one.total, 0);
+    let at = (this.rng.next() / 4294967296) * total;
+    for (const one of pool) {
+      at -= one.total;
+      if (at < 0) return one;
+    }
+    return pool[pool.length - 1]!;
+  }
+
+  /** Is the actor's pending operation one on the chosen location? */
+  private interesting(actor: number): boolean {
+    if (this.location === -1) return false;
+    const cpu = this.actors[actor]!;
+    if (cpu.pendingOp === Op.Pause) return false;
+    if (this.location >= 0) return unitOf(cpu.pendingWord) === this.location;
+    const group = this.context.profile.groupOf(cpu.pendingWord);
+    return group >= 0 && groupLocation(group) === this.location;
+  }
+
+  pick(enabled: Int32Array, count: number): number {
+    const { priority, held, rng } = this;
+    for (;;) {
+      let best = -1;
+      for (let i = 0; i < count; i++) {
+        const actor = enabled[i]!;
+        if (held[actor] !== 0) continue;
+        if (priority[actor] === 0) priority[actor] = rng.next();
+        if (best < 0 || priority[actor]! > priority[best]!) best = actor;
+      }
+      if (best < 0) {
+        // Everybody who can go on is held: the intended actor cannot arrive.
+        held.fill(0);
+        this.intended = -1;
+        continue;
+      }
+      if (!this.interesting(best)) return best;
+      if (this.intended < 0) this.intended = this.drawIntended(enabled, count);
+      if (best === this.intended) return best;
+      held[best] = 1;
+    }
+  }
+
+  private drawIntended(enabled: Int32Array, count: number): number {
+    const { left, held } = this;
+    const weight = (actor: number): number =>
+      held[actor] !== 0 ? 0 : Math.max(left[actor]!, this.interesting(actor) ? 1 : 0);
+    let total = 0;
+    for (let i = 0; i < count; i++) total += weight(enabled[i]!);
+    let at = (this.rng.next() / 4294967296) * total;
+    let last = enabled[0]!;
+    for (let i = 0; i < count; i++) {
+      const actor = enabled[i]!;
+      if (weight(actor) === 0) continue;
+      last = actor;
+      at -= weight(actor);
+      if (at < 0) break;
+    }
+    return last;
+  }
+
+  step(actor: number): void {
+    this.priority[actor] = 0;
+    if (this.interesting(actor)) {
+      this.left[actor] = Math.max(0, this.left[actor]! - 1);
+      this.held.fill(0);
+      if (this.intended === actor) this.intended = -1;
+    }
+    this.inARow = actor === this.lastActor ? this.inARow + 1 : 0;
+    this.lastActor = actor;
+    if (this.inARow > FAIRNESS) {
+      this.inARow = 0;
+      this.priority.fill(0);
+      this.held.fill(0);
+    }
+  }
+}
+
+export default defineStrategy({
+  name: 'surw',
+  summary: 'uniform over the orders of accesses to one location, a new one per schedule',
+  paper: 'Zhao et al., ASPLOS 2025',
+  needsProfile: true,
+  make: (context) => new Surw(context),
+});

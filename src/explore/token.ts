@@ -1,0 +1,160 @@
+/**
+ * The token: one line that reproduces a schedule (design 7).
+ *
+ *   S1.SCENARIO[~VARIANT[+VARIANT...]][~NAME=VALUE...].BLOB
+ *
+ * `S` and the format's version; the scenario's name; the variants unless they are `p1`; the parameters that differ from the
+ * scenario's defaults, in the order of the alphabet, values with percent escapes. BLOB is base64url of these bytes:
+ *
+ *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts)
+ *   option     varint    the strategy's number times 1000
+ *   seed kind  byte      0: the seed is eight lower-case hexadecimal digits, four bytes follow; 1: a text (length, UTF-8)
+ *   seed
+ *   schedule   varint    its number
+ *   steps      varint    visible operations of the run
+ *   hash       4 bytes   trace hash of the run
+ *   machine    2 bytes   check16 of the machine's configuration: tells a changed scenario from a changed engine
+ *   checksum   2 bytes   check16 of everything before it: the text up to the dot before BLOB, and BLOB's bytes in base64url
+ *
+ * varint is unsigned LEB128; fixed numbers are big-endian.
+ */
+import { ByteReader, BytesError, ByteWriter, check16 } from './bytes.ts';
+
+export const TOKEN_VERSION = 1;
+/** Longest token that is read. */
+export const MAX_TOKEN = 2000;
+
+export interface Token {
+  readonly scenario: string;
+  readonly variants: readonly string[];
+  /** Parameters that differ from the defaults, as texts. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Index into STRATEGIES. */
+  readonly strategy: number;
+  readonly option: number;
+  readonly seed: string;
+  readonly schedule: number;
+  readonly steps: number;
+  /** Eight hexadecimal digits. */
+  readonly hash: string;
+  /** check16 of the machine. */
+  readonly machine: number;
+}
+
+/** A text is not a token, or not one this version reads; the message says what is wrong. */
+export class TokenError extends Error {
+  override readonly name = 'TokenError';
+}
+
+const NAME = /^[a-z0-9][a-z0-9-]*$/;
+const PARAMETER = /^[a-z][A-Za-z0-9]*$/;
+const HEX_SEED = /^[0-9a-f]{8}$/;
+
+function headOf(token: Token): string {
+  const variants = token.variants.join('+');
+  const parameters = Object.keys(token.parameters)
+    .sort()
+    .map(
+      (name) =>
+        `~${name}=${encodeURIComponent(token.parameters[name]!).replaceAll('.', '%2E').replaceAll('~', '%7E')}`,
+    );
+  return `S${TOKEN_VERSION}.${token.scenario}${variants === '' || variants === 'p1' ? '' : `~${variants}`}${parameters.join('')}`;
+}
+
+function blobOf(token: Token, checksum?: number): string {
+  const bytes = new ByteWriter().byte(token.strategy).varint(Math.round(token.option * 1000));
+  if (HEX_SEED.test(token.seed)) bytes.byte(0).fixed(Number.parseInt(token.seed, 16), 4);
+  else bytes.byte(1).text(token.seed);
+  bytes.varint(token.schedule).varint(token.steps);
+  bytes.fixed(Number.parseInt(token.hash, 16), 4).fixed(token.machine, 2);
+  if (checksum !== undefined) bytes.fixed(checksum, 2);
+  return bytes.base64;
+}
+
+/** Writes a token. */
+export function formatToken(token: Token): string {
+  const head = headOf(token);
+  return `${head}.${blobOf(token, check16(`${head}.${blobOf(token)}`))}`;
+}
+
+/**
+ * Reads a token.
+ * @throws TokenError
+ */
+export function parseToken(text: string): Token {
+  if (text.length > MAX_TOKEN)
+    throw new TokenError(`token: ${text.length} characters given, at most ${MAX_TOKEN} are allowed`);
+  const version = /^S(\d+)\./.exec(text);
+  if (version === null) throw new TokenError(`token: ${shown(text)} does not begin with S${TOKEN_VERSION}.`);
+  if (Number(version[1]) !== TOKEN_VERSION) {
+    const age = Number(version[1]) < TOKEN_VERSION ? 'an older' : 'a newer';
+    throw new TokenError(
+      `token: it has format ${version[1]}, of ${age} version; this one reads format ${TOKEN_VERSION}`,
+    );
+  }
+  const parts = text.split('.');
+  const [, names, blob] = parts;
+  if (parts.length !== 3 || names === undefined || blob === undefined || !/^[A-Za-z0-9_-]+$/.test(blob)) {
+    throw new TokenError(
+      `token: ${shown(text)} is not of the form S${TOKEN_VERSION}.NAMES.BLOB; was it cut off?`,
+    );
+  }
+  const token = { ...readNames(names), ...readBlob(blob) };
+  const { checksum, ...rest } = token;
+  if (checksum !== check16(`${headOf(rest)}.${blobOf(rest)}`) || formatToken(rest) !== text) {
+    throw new TokenError('token: its checksum is wrong: a character was changed or lost');
+  }
+  return rest;
+}
+
+function readNames(names: string): Pick<Token, 'scenario' | 'variants' | 'parameters'> {
+  const [scenario, ...more] = names.split('~');
+  let variants: string[] = ['p1'];
+  const parameters: Record<string, string> = {};
+  more.forEach((part, at) => {
+    const equals = part.indexOf('=');
+    if (equals < 0 && at === 0) variants = part.split('+');
+    else if (equals < 0) throw new TokenError(`token: ${shown(part)} is no parameter`);
+    else {
+      const name = part.slice(0, equals);
+      if (!PARAMETER.test(name)) throw new TokenError(`token: ${shown(name)} is no name of a parameter`);
+      try {
+        parameters[name] = decodeURIComponent(part.slice(equals + 1));
+      } catch {
+        throw new TokenError(`token: the value of ${name} is damaged`);
+      }
+    }
+  });
+  for (const name of [scenario!, ...variants]) {
+    if (!NAME.test(name)) throw new TokenError(`token: ${shown(name)} is no name of a scenario or variant`);
+  }
+  return { scenario: scenario!, variants, parameters };
+}
+
+function readBlob(blob: string): Omit<Token, 'scenario' | 'variants' | 'parameters'> & { checksum: number } {
+  try {
+    const bytes = new ByteReader(blob);
+    const strategy = bytes.byte();
+    const option = bytes.varint() / 1000;
+    const kind = bytes.byte();
+    if (kind > 1) throw new BytesError('its seed is of no known kind');
+    const seed = kind === 0 ? bytes.fixed(4).toString(16).padStart(8, '0') : bytes.text();
+    const schedule = bytes.varint();
+    const steps = bytes.varint();
+    const hash = bytes.fixed(4).toString(16).padStart(8, '0');
+    const machine = bytes.fixed(2);
+    const checksum = bytes.fixed(2);
+    bytes.end();
+    return { strategy, option, seed, schedule, steps, hash, machine, checksum };
+  } catch (error) {
+    if (error instanceof BytesError || error instanceof TypeError) {
+      throw new TokenError(`token: it is damaged: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+/** At most 40 characters of what was given, quoted. */
+function shown(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 37)}...` : text);
+}

@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import { bluetooth, reorder, stringBuffer, twostage, wronglock } from '../../bench/kernels/sctbench.ts';
+import { ddmin } from '../../src/explore/ddmin.ts';
+import { OverrideRecorder, OverrideScheduler } from '../../src/explore/overrides.ts';
+import { searchPreemptions } from '../../src/explore/preemption-search.ts';
+import { ProgramRunner, type Program } from '../../src/explore/program.ts';
+import { NotReproduced, shrink } from '../../src/explore/shrink.ts';
+import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
+
+const MASTER = 77;
+
+function firstFailure(runner: ProgramRunner): number {
+  const walk = new RandomWalk(MASTER);
+  for (let i = 0; i < 10_000; i++) if (runner.run(walk, MASTER, i).violations.length > 0) return i;
+  throw new Error('no failure in 10,000 schedules');
+}
+
+const shrunk = (program: Program) => {
+  const runner = new ProgramRunner(program);
+  return shrink(new RandomWalk(MASTER), {
+    runner,
+    master: MASTER,
+    schedule: firstFailure(runner),
+    signature: ({ id }) => id,
+    maxReplays: 200,
+    maxCertificate: 20_000,
+  });
+};
+
+describe('ddmin', () => {
+  it('keeps exactly what the failure needs', () => {
+    const list = Array.from({ length: 40 }, (_, i) => i);
+    const needs = [3, 17, 31];
+    const fails = (candidate: readonly number[]) =>
+      needs.every((one) => candidate.includes(one)) ? candidate : undefined;
+    expect(ddmin(list, fails)).toEqual(needs);
+  });
+
+  it('keeps nothing of a failure that needs nothing', () => {
+    expect(ddmin([1, 2, 3], (candidate) => candidate)).toEqual([]);
+  });
+});
+
+describe('overrides', () => {
+  it('play the schedule they were recorded from, step by step', () => {
+    for (const program of [reorder(5), twostage(4), wronglock(3)]) {
+      const runner = new ProgramRunner(program);
+      for (let i = 0; i < 50; i++) {
+        const recorder = new OverrideRecorder(new RandomWalk(MASTER));
+        const { hash } = runner.run(recorder, MASTER, i);
+        const replay = new OverrideScheduler(recorder.overrides);
+        expect(runner.run(replay, MASTER, i).hash).toBe(hash);
+        expect(replay.used).toEqual(recorder.overrides);
+        expect(replay.inapplicable).toBeUndefined();
+      }
+    }
+  });
+
+  it('that do not apply are named', () => {
+    const runner = new ProgramRunner(reorder(3));
+    const replay = new OverrideScheduler([
+      { actor: -1, op: 0, next: 2 },
+      { actor: 2, op: 1, next: 9 },
+    ]);
+    runner.run(replay, MASTER, 0);
+    expect(replay.inapplicable).toEqual({ actor: 2, op: 1, next: 9 });
+  });
+});
+
+describe('shrinking', () => {
+  it.each([reorder(5), twostage(2), wronglock(3), bluetooth, stringBuffer])(
+    'gives $name the fewest preemptions, with a certificate',
+    (program) => {
+      const result = shrunk(program);
+      expect(result.certificate.verdict).toBe('minimal');
+      expect(result.replays).toBeLessThanOrEqual(200);
+      expect(result.result.violations[0]?.id).toBe(result.signature);
+      expect(result.result.preemptions).toBeLessThanOrEqual(2);
+      expect(result.result.preemptions).toBeLessThanOrEqual(result.before.preemptions);
+      const again = new ProgramRunner(program).run(
+        new OverrideScheduler(result.overrides),
+        MASTER,
+        firstFailure(new ProgramRunner(program)),
+      );
+      expect(again.hash).toBe(result.result.hash);
+    },
+  );
+
+  it('is the same each time', () => {
+    expect(shrunk(wronglock(3))).toEqual(shrunk(wronglock(3)));
+  });
+
+  it('of a schedule that passes is refused', () => {
+    const runner = new ProgramRunner(deadEnd);
+    expect(() =>
+      shrink(new RandomWalk(1), {
+        runner,
+        master: 1,
+        schedule: 0,
+        signature: ({ id }) => id,
+        maxReplays: 10,
+        maxCertificate: 10,
+      }),
+    ).toThrow(NotReproduced);
+  });
+});
+
+/** No interleaving of it fails. */
+const deadEnd: Program = {
+  name: 'fine',
+  words: 2,
+  actors: [0, 1].map(
+    () =>
+      function* (cpu, base) {
+        yield cpu.at(3, base);
+        cpu.add(base, 1);
+      },
+  ),
+  check: (word) => (word(0) === 2 ? undefined : 'lost'),
+};
+
+describe('the search by preemptions', () => {
+  const searchAll = (program: Program, preemptions: number) => {
+    const runner = new ProgramRunner(program);
+    const hashes = new Set<string>();
+    const result = searchPreemptions({
+      runner,
+      master: 1,
+      schedule: 0,
+      preemptions,
+      maxSchedules: 100_000,
+      fails: (run) => {
+        hashes.add(run.hash);
+        return run.violations.length > 0;
+      },
+    });
+    return { ...result, distinct: hashes.size };
+  };
+
+  it('runs every interleaving when the bound is large enough: two actors of n steps have C(2n, n)', () => {
+    const independent = (steps: number): Program => ({
+      name: 'steps',
+      words: 2,
+      actors: [0, 1].map(
+        () =>
+          function* (cpu, base) {
+            // The first resumption only announces; n operations make n + 1 moves.
+            for (let i = 0; i < steps - 1; i++) {
+              yield cpu.at(3, base);
+              cpu.add(base, 1);
+            }
+          },
+      ),
+    });
+    // Bounds 0 to 30 are all run; from some bound on each runs every interleaving.
+    const binomial = [1, 2, 6, 20, 70, 252];
+    for (const steps of [2, 3, 4, 5]) {
+      const result = searchAll(independent(steps), 30);
+      expect(result.exhausted).toBe(30);
+      expect(result.found).toBeUndefined();
+      expect(result.schedules - searchAll(independent(steps), 29).schedules).toBe(binomial[steps]);
+    }
+  });
+
+  it('finds a bug with the fewest preemptions and none below', () => {
+    const result = searchAll(stringBuffer, 5);
+    expect(result.found).toBeDefined();
+    const needed = result.exhausted + 1;
+    expect(searchAll(stringBuffer, needed - 1).found).toBeUndefined();
+  });
+
+  it('says how far it came when the budget ends', () => {
+    const runner = new ProgramRunner(twostage(4));
+    const result = searchPreemptions({
+      runner,
+      master: 1,
+      schedule: 0,
+      preemptions: 9,
+      maxSchedules: 3,
+      fails: () => false,
+    });
+    expect(result).toEqual({ exhausted: -1, schedules: 3, found: undefined });
+  });
+});
