@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { replaySchedule, search } from '../src/campaign/search.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../src/check/all.ts';
 import { makeJudge } from '../src/check/judge.ts';
-import { RandomWalk } from '../src/explore/strategies/random-walk.ts';
+import { parseStrategy } from '../src/explore/strategies/index.ts';
 import { buildMachine, layoutThatFits } from '../src/scenario/build.ts';
 import { loadScenario } from '../src/scenario/load.ts';
 import { engineOf, VARIANTS } from '../src/variants/index.ts';
@@ -42,7 +42,7 @@ for (const variant of VARIANTS.filter((candidate) => candidate.kind === 'bug')) 
     layout: layoutThatFits(machine, 2 ** 32),
     engine: engineOf([variant]),
     custom: undefined,
-    strategy: (master: number) => new RandomWalk(master),
+    strategy: parseStrategy('random-walk'),
   };
   const judge = () => makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
   const hunt = (seed: string, without: ReadonlySet<string>) =>

@@ -45,6 +45,7 @@ export interface OutcomeParts {
   readonly threads: number;
   readonly traceHash: string | null;
   readonly reproduce: string;
+  readonly token?: string | undefined;
   readonly startedAt?: Date;
   readonly durationMs: number;
   readonly exploration?: Outcome['exploration'];
@@ -89,7 +90,7 @@ export function makeOutcome(parts: OutcomeParts): Outcome {
       threads: parts.threads,
     },
     traceHash: parts.traceHash,
-    token: null,
+    token: parts.token ?? null,
     reproduce: { command: parts.reproduce },
     ...(parts.startedAt === undefined ? {} : { startedAt: parts.startedAt.toISOString() }),
     durationMs: parts.durationMs,

@@ -9,7 +9,9 @@ import type { Layout } from '../arena/layout.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { ControlledRuntime, type ControlledResult, type Judge } from '../runtime/controlled.ts';
 import type { Violation } from '../runtime/outcome.ts';
-import type { Scheduler } from '../runtime/scheduler.ts';
+import { locationGroups } from '../explore/locations.ts';
+import { Schedules } from '../explore/scheduler-of.ts';
+import type { ChosenStrategy } from '../explore/strategies/index.ts';
 import type { Machine } from '../scenario/build.ts';
 
 export interface SearchOptions {
@@ -26,7 +28,7 @@ export interface SearchOptions {
   readonly schedules: number;
   /** Stop after this many failing schedules. */
   readonly maxFailures: number;
-  readonly strategy: (master: number) => Scheduler;
+  readonly strategy: ChosenStrategy;
   /** Run every schedule twice and compare the hashes; failing ones are compared anyway. */
   readonly twice: boolean;
   /** Stops when aborted. */
@@ -79,7 +81,7 @@ const ALWAYS_TWICE = 16;
 export async function search(options: SearchOptions): Promise<SearchResult> {
   const master = masterSeed(options.seed);
   const runtime = new ControlledRuntime(options);
-  const scheduler = options.strategy(master);
+  const schedules = new Schedules(runtime, master, options.strategy, locationGroups(runtime.kvm));
   const failures: Failure[] = [];
   const byCheck: Record<string, number> = {};
   const diverged: number[] = [];
@@ -94,6 +96,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 
   for (let i = 0; i < options.schedules && failures.length < options.maxFailures; i++) {
     const schedule = options.from + i;
+    const scheduler = schedules.of(schedule);
     const result = runtime.run(scheduler, master, schedule);
     done++;
     steps += result.steps;
@@ -160,7 +163,8 @@ export function replaySchedule(options: ReplayOptions): {
 } {
   const master = masterSeed(options.seed);
   const runtime = new ControlledRuntime(options);
-  const scheduler = options.strategy(master);
+  const schedules = new Schedules(runtime, master, options.strategy, locationGroups(runtime.kvm));
+  const scheduler = schedules.of(options.schedule);
   const first = runtime.run(scheduler, master, options.schedule);
   for (const cpu of runtime.cpus) cpu.counters.fill(0);
   options.onRuntime?.(runtime);

@@ -5,13 +5,16 @@ import { makeJudge } from '../check/judge.ts';
 import { controlledStatistics } from '../campaign/controlled-statistics.ts';
 import { checkIds, makeOutcome } from '../campaign/outcome.ts';
 import { search } from '../campaign/search.ts';
-import { RandomWalk } from '../explore/strategies/random-walk.ts';
+import { tokenOf } from '../campaign/tokens.ts';
+import { strategyText } from '../explore/strategies/index.ts';
 import { formatCount } from '../report/text.ts';
 import type { Violation } from '../runtime/outcome.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
 import { textOption } from './usage.ts';
-import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { parseStrategy } from '../explore/strategies/index.ts';
+import { DEFAULT_STRATEGY, STRATEGY_OPTION } from './strategy-option.ts';
+import { asOptions, choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
 
 export async function exploreCommand(
   args: readonly string[],
@@ -52,6 +55,7 @@ export async function exploreCommand(
           group: 'Run:',
           describe: 'stop after so many failing schedules',
         })
+        .options(STRATEGY_OPTION)
         .option('twice', {
           type: 'boolean',
           default: false,
@@ -70,6 +74,7 @@ export async function exploreCommand(
       const maxFailures = parseCount(argv['max-failures'], 'max-failures', 1, 1e6);
       const duration = textOption(argv, 'duration');
       const durationMs = duration === undefined ? undefined : parseDuration(duration, 'duration');
+      const strategy = asOptions(() => parseStrategy(String(argv['strategy'])));
       const chosen = await choose(argv, scenario!, 'explore', drawSeed);
       const interrupt = interruptible(() => output.progress.clear());
       const signal =
@@ -83,7 +88,7 @@ export async function exploreCommand(
         from,
         schedules,
         maxFailures,
-        strategy: (master) => new RandomWalk(master),
+        strategy,
         twice: argv['twice'] === true,
         signal,
         onProgress: (progress) => {
@@ -107,6 +112,18 @@ export async function exploreCommand(
         text: `schedule ${failure.schedule}: ${failure.violation.text}`,
       }));
       const first = result.failures[0];
+      const named =
+        strategyText(strategy) === DEFAULT_STRATEGY ? [] : [`--strategy ${strategyText(strategy)}`];
+      const token =
+        first === undefined || chosen.without.size > 0
+          ? undefined
+          : tokenOf({
+              ...chosen,
+              chosen: strategy,
+              schedule: first.schedule,
+              steps: first.steps,
+              hash: first.hash,
+            });
       const caveats = Object.entries(result.byCheck).map(
         ([id, count]) =>
           `${id} was broken in ${formatCount(count)} of ${formatCount(result.schedules)} schedules`,
@@ -127,11 +144,14 @@ export async function exploreCommand(
         traceHash: result.hash,
         reproduce:
           first === undefined
-            ? reproduceCommand('explore', chosen, [`--from ${from}`, `--schedules ${schedules}`])
-            : reproduceCommand('replay', chosen, [`--schedule ${first.schedule}`]),
+            ? reproduceCommand('explore', chosen, [...named, `--from ${from}`, `--schedules ${schedules}`])
+            : token === undefined
+              ? reproduceCommand('replay', chosen, [...named, `--schedule ${first.schedule}`])
+              : `npx splitstorm replay ${token}`,
+        token,
         durationMs: result.elapsedMs,
         exploration: {
-          strategy: 'random walk',
+          strategy: strategyText(strategy),
           schedules: result.schedules,
           steps: result.steps,
           truncated: result.truncated,

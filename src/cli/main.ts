@@ -4,10 +4,12 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { argumentsOf, looksLikeToken } from '../campaign/tokens.ts';
 import { exploreCommand } from './explore.ts';
 import { listCommand } from './list.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
+import { shrinkCommand } from './shrink.ts';
 import { scenarioParameters } from '../scenario/build.ts';
 import { closest } from '../scenario/load.ts';
 import { kebab, scenarioFromArgs } from './scenario-options.ts';
@@ -42,10 +44,16 @@ const RUN_OPTIONS = [
   'schedule',
   'trace',
   'last',
+  'strategy',
+  'replays',
+  'certificate',
   'help',
   'version',
 ];
-const COMMANDS = ['run', 'explore', 'replay', 'list', 'completion'];
+const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'list', 'completion'];
+/** Those that take a scenario and its parameters, and those of them that take a token in its place. */
+const SCENARIO_COMMANDS = COMMANDS.slice(0, 4);
+const TOKEN_COMMANDS = ['replay', 'shrink'];
 
 /** A word in the place of the command that is none. @throws UsageError */
 function checkCommand(given: string | undefined): void {
@@ -69,15 +77,23 @@ function explainUsage(message: string, known: ReadonlySet<string>): string {
 /** Names of the options of the command in question, for suggestions. */
 async function knownOptions(args: readonly string[]): Promise<ReadonlySet<string>> {
   const names = new Set(RUN_OPTIONS);
-  if (args[0] === undefined || !COMMANDS.slice(0, 3).includes(args[0])) return names;
+  if (args[0] === undefined || !SCENARIO_COMMANDS.includes(args[0])) return names;
   const purpose = args[0] === 'run' ? 'run' : 'explore';
   const scenario = await scenarioFromArgs(args, purpose);
   for (const name of Object.keys(scenarioParameters(scenario, purpose))) names.add(kebab(name));
   return names;
 }
 
+/** `replay TOKEN ...` says what the token says. @throws TokenError */
+function expandToken(args: readonly string[]): readonly string[] {
+  const [command, token, ...rest] = args;
+  if (command === undefined || !TOKEN_COMMANDS.includes(command) || !looksLikeToken(token)) return args;
+  return [command, ...argumentsOf(token), ...rest];
+}
+
 /** Parses and runs. @returns the exit status */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(given: readonly string[]): Promise<number> {
+  const args = expandToken(given);
   let status = 0;
   const done = (result: number): void => {
     status = result;
@@ -94,7 +110,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .help()
     .strict()
     .recommendCommands()
-    .demandCommand(1, 'a command is needed: run, explore, replay or list')
+    .demandCommand(1, 'a command is needed: run, explore, replay, shrink or list')
     .exitProcess(false)
     .showHelpOnFail(false)
     .wrap(Math.min(process.stdout.columns ?? 100, 110))
@@ -107,6 +123,7 @@ export async function main(args: readonly string[]): Promise<number> {
   parser.command(await runCommand(args, version, done));
   parser.command(await exploreCommand(args, version, done));
   parser.command(await replayCommand(args, version, done));
+  parser.command(await shrinkCommand(args, done));
   parser.command(listCommand(done));
   await parser.parseAsync();
   return status;

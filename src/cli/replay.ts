@@ -7,13 +7,15 @@ import { ControlledMeasures } from '../campaign/controlled-statistics.ts';
 import { checkIds, makeOutcome } from '../campaign/outcome.ts';
 import { replaySchedule } from '../campaign/search.ts';
 import { TraceRecorder } from '../campaign/trace-recorder.ts';
-import { RandomWalk } from '../explore/strategies/random-walk.ts';
+import { divergence, parseExpectation, tokenOf } from '../campaign/tokens.ts';
+import { parseStrategy, strategyText } from '../explore/strategies/index.ts';
 import { renderTrace } from '../report/trace.ts';
 import type { ControlledRuntime } from '../runtime/controlled.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
-import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
-import { UsageError } from './usage.ts';
+import { DEFAULT_STRATEGY, STRATEGY_OPTION } from './strategy-option.ts';
+import { asOptions, choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { textOption, UsageError } from './usage.ts';
 
 /** Columns of a trace: the terminal's, or in a pipe as many as the columns need. */
 const traceWidth = (width: number, actors: number): number =>
@@ -28,7 +30,7 @@ export async function replayCommand(
   const scenario = args[0] === 'replay' ? await scenarioFromArgs(args, 'explore') : undefined;
   return {
     command: 'replay [scenario]',
-    describe: 'run one schedule again, twice, and show what happened',
+    describe: 'run one schedule again, by its token or its seed and number, twice, and show what happened',
     builder: (argv) => {
       if (scenario !== undefined) withScenario(argv, scenario, 'explore');
       return argv
@@ -39,6 +41,8 @@ export async function replayCommand(
           group: 'Run:',
           describe: 'number of the schedule',
         })
+        .options(STRATEGY_OPTION)
+        .option('expect', { type: 'string', hidden: true })
         .option('trace', {
           type: 'boolean',
           default: true,
@@ -62,6 +66,7 @@ export async function replayCommand(
       const schedule = parseCount(argv['schedule'], 'schedule', 0, 2 ** 31 - 1);
       const last = parseCount(argv['last'], 'last', 0, 1e9);
       if (argv['seed'] === undefined) throw new UsageError('--seed: needed to replay; explore prints it');
+      const strategy = asOptions(() => parseStrategy(String(argv['strategy'])));
       const chosen = await choose(argv, scenario!, 'explore', () => '');
       const judge = makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
       let runtime: ControlledRuntime | undefined;
@@ -72,7 +77,7 @@ export async function replayCommand(
         ...chosen,
         custom: chosen.scenario.actors,
         judge,
-        strategy: (master) => new RandomWalk(master),
+        strategy,
         schedule,
         listener: recorder,
         onRuntime: (made) => {
@@ -82,6 +87,10 @@ export async function replayCommand(
         },
       });
       const { result, same } = replay;
+      const expected = parseExpectation(textOption(argv, 'expect') ?? '');
+      const differs = expected === undefined ? undefined : divergence(expected, chosen.machine, result);
+      const named =
+        strategyText(strategy) === DEFAULT_STRATEGY ? [] : [`--strategy ${strategyText(strategy)}`];
       if (argv['trace'] === true) {
         const rows = last > 0 ? recorder.rows.slice(-last) : recorder.rows;
         const names = replay.runtime.cpus.map((cpu) => cpu.name);
@@ -103,11 +112,12 @@ export async function replayCommand(
         mode: 'controlled',
         threads: 1,
         traceHash: result.hash,
-        reproduce: reproduceCommand('replay', chosen, [`--schedule ${schedule}`]),
+        reproduce: reproduceCommand('replay', chosen, [...named, `--schedule ${schedule}`]),
+        token: tokenOf({ ...chosen, chosen: strategy, schedule, steps: result.steps, hash: result.hash }),
         durationMs: performance.now() - began,
         violations: result.violations,
         exploration: {
-          strategy: 'random walk',
+          strategy: strategyText(strategy),
           schedules: 1,
           steps: result.steps,
           truncated: result.truncated ? 1 : 0,
@@ -120,8 +130,11 @@ export async function replayCommand(
           result.violations.map((violation) => violation.id),
         ),
         actors: replay.runtime.cpus.map((cpu) => ({ name: cpu.name, class: cpu.cls, status: 'done' })),
-        caveats: same ? [] : ['the two runs differ: determinism is broken'],
-        failed: !same,
+        caveats: [
+          ...(same ? [] : ['the two runs differ: determinism is broken']),
+          ...(differs === undefined ? [] : [`this is not the run of the token: ${differs}`]),
+        ],
+        failed: !same || differs !== undefined,
         inconclusive: result.truncated,
         interrupted: false,
       });

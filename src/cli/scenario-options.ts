@@ -125,7 +125,7 @@ export interface Chosen {
 }
 
 /** The parameter errors of the library name parameters; a user knows them as options. */
-function asOptions<T>(build: () => T): T {
+export function asOptions<T>(build: () => T): T {
   try {
     return build();
   } catch (error) {

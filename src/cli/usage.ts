@@ -4,7 +4,14 @@ export class UsageError extends Error {
 }
 
 /** Names of errors that are the user's to mend. */
-const USER_ERRORS = new Set(['UsageError', 'ParameterError', 'ScenarioError', 'ArenaError']);
+const USER_ERRORS = new Set([
+  'UsageError',
+  'ParameterError',
+  'ScenarioError',
+  'ArenaError',
+  'StrategyError',
+  'TokenError',
+]);
 
 /** By name and not by class: a user's module may have its own copy of ours. */
 export const isUserError = (error: unknown): error is Error =>

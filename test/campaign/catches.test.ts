@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { replaySchedule, search, type SearchOptions } from '../../src/campaign/search.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../../src/check/all.ts';
 import { makeJudge } from '../../src/check/judge.ts';
-import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
+import { parseStrategy } from '../../src/explore/strategies/index.ts';
 import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { engineOf, findVariant, VARIANTS } from '../../src/variants/index.ts';
@@ -33,7 +33,7 @@ async function options(variantName: string, engineName: string): Promise<Omit<Se
     from: 0,
     schedules: BUDGET,
     maxFailures: 1,
-    strategy: (master) => new RandomWalk(master),
+    strategy: parseStrategy('random-walk'),
     twice: false,
     signal: new AbortController().signal,
   };

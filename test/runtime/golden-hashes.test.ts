@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { search } from '../../src/campaign/search.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../../src/check/all.ts';
 import { makeJudge } from '../../src/check/judge.ts';
-import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
+import { parseStrategy } from '../../src/explore/strategies/index.ts';
 import { P1_ENGINE } from '../../src/mmu/default-engine.ts';
 import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
@@ -31,7 +31,7 @@ describe('fifty schedules of a fixed seed', () => {
       schedules: 50,
       maxFailures: 1,
       twice: true,
-      strategy: (master) => new RandomWalk(master),
+      strategy: parseStrategy('random-walk'),
       signal: new AbortController().signal,
     });
     expect(result.failures).toEqual([]);
