@@ -36,7 +36,7 @@ const rows = [
 ];
 for (const variant of VARIANTS.filter((candidate) => candidate.kind === 'bug')) {
   const scenario = await loadScenario(variant.scenario ?? 'nested-migration');
-  const machine = buildMachine(scenario, 'explore');
+  const machine = buildMachine(scenario, 'explore', variant.parameters);
   const base = {
     machine,
     layout: layoutThatFits(machine, 2 ** 32),

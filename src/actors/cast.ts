@@ -4,6 +4,14 @@
  */
 import type { Steps } from '../cpu/steps.ts';
 import type { ActorContext, CastKind, CastOptions } from './context.ts';
+import { L1_VCPU } from './l1-vcpu.ts';
+import { LOG_TOGGLE } from './log-toggle.ts';
+import { MEMSLOTS } from './memslots.ts';
+import { MMU_NOTIFIER } from './mmu-notifier.ts';
+import { NX_RECOVERY } from './nx-recovery.ts';
+import { PAGE_AGING } from './page-aging.ts';
+import { RECLAIM } from './reclaim.ts';
+import { ZAP_ALL } from './zap-all.ts';
 
 export interface CastMember {
   /** One sentence for `list`. */
@@ -15,4 +23,13 @@ export interface CastMember {
   readonly run: (context: ActorContext, options: CastOptions) => Steps<void>;
 }
 
-export const CAST: Partial<Record<CastKind, CastMember>> = {};
+export const CAST: Partial<Record<CastKind, CastMember>> = {
+  'l1-vcpu': L1_VCPU,
+  'mmu-notifier': MMU_NOTIFIER,
+  'page-aging': PAGE_AGING,
+  'nx-recovery': NX_RECOVERY,
+  reclaim: RECLAIM,
+  memslots: MEMSLOTS,
+  'zap-all': ZAP_ALL,
+  'log-toggle': LOG_TOGGLE,
+};

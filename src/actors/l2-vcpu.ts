@@ -1,121 +1,24 @@
 /**
- * An L2 vCPU (design 5): reads, writes and fetches by its workload through its TLB and the hardware walk, leaves guest
- * mode when it is kicked, and takes the nested page fault when the shadow tables refuse an access.
+ * An L2 vCPU (design 5): reads, writes and fetches by its workload; src/actors/run-vcpu.ts is the rest of it.
  */
-import { C } from '../cpu/counters.ts';
-import { Op, type Steps } from '../cpu/steps.ts';
-import { RET_PF_EMULATE, RET_PF_INJECT } from '../mmu/errno.ts';
-import { translate, WALK_FORBIDDEN } from '../mmu/hardware.ts';
-import { KVM } from '../mmu/kvm.ts';
-import { loadRoot } from '../mmu/boot.ts';
-import { pageFault } from '../mmu/shadow/fault.ts';
+import type { Steps } from '../cpu/steps.ts';
+import { faultsForNothing } from '../mmu/environment.ts';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from '../mmu/shadow/walk-addr.ts';
-import { tlbLookup } from '../mmu/tlb.ts';
-import { tlbNeed } from '../mmu/hardware.ts';
-import { enterGuest, exitGuest, Vcpu } from '../mmu/vcpu.ts';
-import { IN_GUEST_MODE, MODE_MASK, VCPU } from '../mmu/vcpu-words.ts';
+import { Vcpu } from '../mmu/vcpu.ts';
 import type { ActorContext, Workload, WorkloadRange } from './context.ts';
-
-/** The next access of a vCPU. */
-class Access {
-  root = 0;
-  l2Gfn = 0;
-  access = 0;
-  /** True once the access was made, or L1 has to deal with it. */
-  done = true;
-}
+import { Access, runVcpu, type Guest } from './run-vcpu.ts';
 
 export function* l2Vcpu(context: ActorContext, vcpuIndex: number, workload: Workload): Steps<void> {
-  const { kvm, cpu } = context;
-  const vcpu = new Vcpu(kvm, cpu, vcpuIndex);
-  const next = new Access();
-  const mode = vcpu.word(VCPU.mode);
-  let opsLeft = workload.ops;
-  const drawer = new Drawer(workload, vcpu);
-
-  for (;;) {
-    cpu.safepoint();
-    if (yield* pauseOrFinish(vcpu)) return;
-    if (next.done) {
-      if (workload.ops > 0 && opsLeft-- === 0) break;
-      drawer.draw(next);
-    }
-    if (next.root !== vcpu.rootIndex) yield* switchRoot(vcpu, next.root);
-    if (vcpu.rootSp === 0) yield* loadRoot(vcpu, next.root);
-    if (!(yield* enterGuest(vcpu))) continue;
-
-    let refused = 0;
-    for (let stay = workload.burst; ; stay--) {
-      // An interrupt is taken between two instructions: that is where a kick is seen.
-      if (cpu.stepped) yield cpu.at(Op.Load, mode);
-      if ((cpu.load(mode) & MODE_MASK) !== IN_GUEST_MODE) break;
-      let pfn = tlbLookup(vcpu, next.root, next.l2Gfn, tlbNeed(next.access));
-      if (pfn < 0) pfn = yield* translate(vcpu, next.l2Gfn, next.access);
-      if (pfn < 0) {
-        refused = pfn;
-        break;
-      }
-      const word = kvm.layout.memory + pfn;
-      if (next.access === ACCESS_WRITE) {
-        if (cpu.stepped) yield cpu.at(Op.Add, word);
-        cpu.add(word, 1);
-        cpu.count(C.guestWrites);
-      } else {
-        if (cpu.stepped) yield cpu.at(Op.Load, word);
-        cpu.load(word);
-        cpu.count(next.access === ACCESS_EXEC ? C.guestFetches : C.guestReads);
-      }
-      next.done = true;
-      // A guest that runs until the migration is over cannot keep a stuck migration alive.
-      if (workload.ops > 0) kvm.observer.progress(cpu);
-      if (stay === 1) break;
-      if (workload.ops > 0 && opsLeft === 0) break;
-      opsLeft--;
-      drawer.draw(next);
-      if (next.root !== vcpu.rootIndex) break;
-    }
-    yield* exitGuest(vcpu);
-    if (refused !== 0) {
-      const result = yield* pageFault(vcpu, next.l2Gfn, next.access, refused === WALK_FORBIDDEN);
-      if (result === RET_PF_INJECT || result === RET_PF_EMULATE) next.done = true;
-    }
-  }
-
-  if (cpu.stepped) yield cpu.at(Op.Add, kvm.base + KVM.paused);
-  cpu.add(kvm.base + KVM.paused, 1);
-  cpu.notify(kvm.base + KVM.paused);
+  const vcpu = new Vcpu(context.kvm, context.cpu, vcpuIndex);
+  yield* runVcpu(vcpu, new L2Guest(workload, vcpu));
 }
-
-/** Goes on with another EPT12: nested VM exit and entry. */
-function* switchRoot(vcpu: Vcpu, root: number): Steps<void> {
-  yield* loadRoot(vcpu, root);
-}
-
-/** Out of KVM_RUN while user space asks for it. Returns true if the actor is to end. */
-function* pauseOrFinish(vcpu: Vcpu): Steps<boolean> {
-  const { kvm, cpu } = vcpu;
-  const request = kvm.base + KVM.pauseRequest;
-  const paused = kvm.base + KVM.paused;
-  if (cpu.stepped) yield cpu.at(Op.Load, request);
-  const asked = cpu.load(request);
-  if (asked === 0) return false;
-  if (cpu.stepped) yield cpu.at(Op.Add, paused);
-  cpu.add(paused, 1);
-  cpu.notify(paused);
-  if (asked === FINISH) return true;
-  if (cpu.stepped) yield cpu.at(Op.Wait, request, asked);
-  cpu.wait(request, asked);
-  if (cpu.stepped) yield cpu.at(Op.Add, paused);
-  cpu.add(paused, -1);
-  return false;
-}
-
-/** Values of the pause request. */
-export const PAUSE = 1;
-export const FINISH = 2;
 
 /** Draws accesses: a range in proportion to its pages, a page in it, and what to do there. */
-class Drawer {
+class L2Guest implements Guest {
+  readonly next = new Access();
+  readonly burst: number;
+  readonly bounded: boolean;
+  private opsLeft: number;
   private readonly workload: Workload;
   private readonly vcpu: Vcpu;
   private readonly ranges: readonly WorkloadRange[];
@@ -126,6 +29,9 @@ class Drawer {
   constructor(workload: Workload, vcpu: Vcpu) {
     this.workload = workload;
     this.vcpu = vcpu;
+    this.burst = workload.burst;
+    this.bounded = workload.ops > 0;
+    this.opsLeft = workload.ops;
     this.ranges = workload.ranges;
     const roots = Math.max(...workload.ranges.map((range) => range.root)) + 1;
     this.byRoot = Array.from({ length: roots }, (_, root) =>
@@ -134,8 +40,9 @@ class Drawer {
     this.totals = this.byRoot.map((list) => list.reduce((sum, index) => sum + this.ranges[index]!.pages, 0));
   }
 
-  draw(next: Access): void {
-    const { workload, vcpu } = this;
+  advance(): boolean {
+    const { workload, vcpu, next } = this;
+    if (this.bounded && this.opsLeft-- === 0) return false;
     const rng = vcpu.cpu.workload;
     let root = vcpu.rootIndex;
     if (workload.rootSwitchRate > 0 && this.byRoot.length > 1 && rng.chance(workload.rootSwitchRate)) {
@@ -156,6 +63,8 @@ class Drawer {
         : what >= 1 - workload.execFraction && range.exec
           ? ACCESS_EXEC
           : ACCESS_READ;
+    next.spurious = faultsForNothing(vcpu);
     next.done = false;
+    return true;
   }
 }

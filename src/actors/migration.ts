@@ -1,17 +1,20 @@
 /**
- * Live migration, the whole protocol (design 5): log on, copy everything, rounds of harvest and copy, stop the vCPUs,
+ * Live migration, the whole protocol (design 5), with the bitmap or the dirty rings: log on, copy everything, rounds of harvest and copy, stop the vCPUs,
  * harvest and copy what is left, compare. Its oracle is D6: the destination equals the source, page by page.
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import { C } from '../cpu/counters.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import { clearDirtyLog, enableDirtyLogging, getDirtyLog, splitInline } from '../mmu/dirty-log.ts';
+import { readGuestPage } from '../mmu/host/user-access.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import type { MemSlot } from '../mmu/memslot.ts';
 import { EXITING_GUEST_MODE, IN_GUEST_MODE, MODE_MASK, REQ_PAUSE, VCPU } from '../mmu/vcpu-words.ts';
 import type { ActorContext } from './context.ts';
-import { FINISH } from './l2-vcpu.ts';
+import { reapDirtyRings, sharesDirtyLog, slotBit, takeHarvested, takeRecopy } from './dirty-rings.ts';
+import { FINISH } from './run-vcpu.ts';
 import { dismissSplitWorkers, splitByShards } from './split-worker.ts';
+import { lockUserSpace, unlockUserSpace } from './user-lock.ts';
 
 /** Pages copied between two safepoints. */
 const COPY_BATCH = 4096;
@@ -21,16 +24,23 @@ export function* migration(context: ActorContext, slotIds: readonly number[], ro
   const slots = kvm.slots.filter((slot) => slotIds.includes(slot.config.id));
   const split = kvm.config.shards > 1 ? splitByShards : splitInline;
 
+  const shared = sharesDirtyLog(kvm, slots);
+
+  if (shared) yield* lockUserSpace(kvm, cpu);
   for (const slot of slots) yield* enableDirtyLogging(kvm, cpu, slot, split);
+  if (shared) yield* unlockUserSpace(kvm, cpu);
   for (const slot of slots) yield* copyAll(kvm, cpu, slot);
-  kvm.put(KVM.firstCopyDone, 1);
+  if (shared) yield* lockUserSpace(kvm, cpu);
+  for (const slot of slots) noteFirstCopy(kvm, slot);
+  if (shared) yield* unlockUserSpace(kvm, cpu);
   for (let round = 0; round < rounds; round++) {
     cpu.count(C.rounds);
-    for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot);
+    for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared);
   }
   yield* stopVcpus(kvm, cpu);
-  for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot);
-  for (const slot of slots) compare(kvm, cpu, slot);
+  // Stopped vCPUs have emptied their PML buffers on the way out, and what is left in rings is reaped here.
+  for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared);
+  for (const slot of slots) yield* compare(kvm, cpu, slot);
   cpu.count(C.migrations);
   const over = kvm.base + KVM.finished;
   if (cpu.stepped) yield cpu.at(Op.Store, over);
@@ -50,19 +60,25 @@ function* copyAll(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
 }
 
 function* copyPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<void> {
-  const word = kvm.layout.memory + slot.pfn(gfn);
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
-  kvm.arena.put(slot.layout.destination + (gfn - slot.baseGfn), cpu.load(word));
+  const version = yield* readGuestPage(kvm, cpu, slot, gfn);
+  kvm.arena.put(slot.layout.destination + (gfn - slot.baseGfn), version);
   cpu.count(C.pagesCopied);
 }
 
+/** From now on content that differs at the destination must be in the log, unless the log had a gap meanwhile. */
+function noteFirstCopy(kvm: Kvm, slot: MemSlot): void {
+  const bit = slotBit(kvm, slot);
+  if ((kvm.get(KVM.recopySlots) & bit) === 0) kvm.put(KVM.firstCopyDone, kvm.get(KVM.firstCopyDone) | bit);
+}
+
 /** One round: fetch the log, clear it if that is a call of its own, copy what it named. */
-function* harvestAndCopy(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
-  yield* getDirtyLog(kvm, cpu, slot);
-  if (kvm.get(KVM.manualProtect) !== 0) {
-    const pages = Math.ceil(slot.npages / 64) * 64;
-    yield* clearDirtyLog(kvm, cpu, slot, 0, pages);
+function* harvestAndCopy(kvm: Kvm, cpu: Cpu, slot: MemSlot, shared: boolean): Steps<void> {
+  if (shared) {
+    yield* lockUserSpace(kvm, cpu);
+    takeRecopy(kvm, slot);
   }
+  yield* harvest(kvm, cpu, slot);
+  if (shared) yield* unlockUserSpace(kvm, cpu);
   const { userBitmap, bitmapWords } = slot.layout;
   for (let word = 0; word < bitmapWords; word++) {
     if (word % 128 === 0) cpu.safepoint();
@@ -77,6 +93,20 @@ function* harvestAndCopy(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   kvm.observer.progress(cpu);
 }
 
+/** What the log has to say about the slot goes into its user bitmap, and its pages are write-protected again. */
+function* harvest(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
+  if (kvm.config.ringEntries > 0) {
+    yield* reapDirtyRings(kvm, cpu);
+    takeHarvested(kvm, slot);
+    return;
+  }
+  yield* getDirtyLog(kvm, cpu, slot);
+  if (kvm.get(KVM.manualProtect) !== 0) {
+    const pages = Math.ceil(slot.npages / 64) * 64;
+    yield* clearDirtyLog(kvm, cpu, slot, 0, pages);
+  }
+}
+
 /** Kicks every vCPU out of KVM_RUN for good and waits until all are out. */
 function* stopVcpus(kvm: Kvm, cpu: Cpu): Steps<void> {
   const request = kvm.base + KVM.pauseRequest;
@@ -87,6 +117,8 @@ function* stopVcpus(kvm: Kvm, cpu: Cpu): Steps<void> {
     const words = kvm.vcpuWord(vcpu);
     if (cpu.stepped) yield cpu.at(Op.Or, words + VCPU.requests);
     cpu.or(words + VCPU.requests, REQ_PAUSE);
+    // L1 may have halted until its INVEPTs are answered.
+    cpu.notify(words + VCPU.requests);
     const mode = words + VCPU.mode;
     if (cpu.stepped) yield cpu.at(Op.Load, mode);
     const seen = cpu.load(mode);
@@ -105,10 +137,14 @@ function* stopVcpus(kvm: Kvm, cpu: Cpu): Steps<void> {
 }
 
 /** D6. The vCPUs are stopped and everything was copied, so nothing else can write. */
-function compare(kvm: Kvm, cpu: Cpu, slot: MemSlot): void {
+function* compare(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   let lost = 0;
   for (let gfn = slot.baseGfn; gfn < slot.baseGfn + slot.npages; gfn++) {
-    const source = kvm.w[kvm.layout.memory + slot.pfn(gfn)]!;
+    // Nobody writes any more; where the host moves pages it still does.
+    const moves = slot.layout.hostMap !== 0;
+    const source = moves
+      ? yield* readGuestPage(kvm, cpu, slot, gfn)
+      : kvm.w[kvm.layout.memory + slot.pfn(gfn)]!;
     const destination = kvm.w[slot.layout.destination + (gfn - slot.baseGfn)]!;
     if (source === destination) continue;
     if (lost++ === 0) {

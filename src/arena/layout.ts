@@ -13,7 +13,7 @@ export const DESC_WORDS = 2 + PTE_LIST_EXT;
 /** Words of a shadow-page header; the fields are in src/mmu/shadow-page.ts. */
 export const HEADER_WORDS = 16;
 /** Words of one vCPU's shared state; the fields are in src/mmu/vcpu.ts. */
-export const VCPU_WORDS = 32;
+export const VCPU_WORDS = 40;
 /** Words of one TLB entry; the fields are in src/mmu/tlb.ts. */
 export const TLB_ENTRY_WORDS = 6;
 /** Words of a pool's state: high-water mark, free list, live objects, lock. */
@@ -34,6 +34,8 @@ export interface SlotDims {
   readonly baseGfn: number;
   /** Pages (4 KiB) in the slot, at least 1. */
   readonly npages: number;
+  /** Index of an earlier slot that shows the same host memory, and so has the same host mappings; itself if absent. */
+  readonly hostMapOf?: number | undefined;
 }
 
 /** What only some casts of actors need; everything is absent by default, and then costs no memory. */
@@ -217,7 +219,8 @@ export function computeLayout(dims: ArenaDims): Layout {
   const pml = take('PML buffers', extras.pmlEntries * dims.vcpus);
   const rings = take('dirty rings', RING_ENTRY_WORDS * extras.ringEntries * dims.vcpus);
 
-  const slots = dims.slots.map((slot): SlotLayout => {
+  const shares = (slot: SlotDims, index: number): boolean => (slot.hostMapOf ?? index) !== index;
+  const ownSlots = dims.slots.map((slot, index): SlotLayout => {
     checkRange('slot.npages', slot.npages, 1, 2 ** 30);
     const count = (level: number): number =>
       gfnToIndex(slot.baseGfn + slot.npages - 1, slot.baseGfn, level, dims.tableBits) + 1;
@@ -231,11 +234,16 @@ export function computeLayout(dims: ArenaDims): Layout {
       userBitmap: take('dirty bitmaps', bitmapWords),
       destination: take('migration destination', slot.npages),
       bitmapWords,
-      hostMap: extras.hostMap ? take('host mappings', slot.npages) : 0,
-      hostBroken: extras.hostMap
-        ? [0, 0, take('host mappings', count(2)), take('host mappings', count(3))]
-        : [0, 0, 0, 0],
+      hostMap: extras.hostMap && !shares(slot, index) ? take('host mappings', slot.npages) : 0,
+      hostBroken:
+        extras.hostMap && !shares(slot, index)
+          ? [0, 0, take('host mappings', count(2)), take('host mappings', count(3))]
+          : [0, 0, 0, 0],
     };
+  });
+  const slots = ownSlots.map((slot, index) => {
+    const { hostMap, hostBroken } = ownSlots[dims.slots[index]!.hostMapOf ?? index]!;
+    return { ...slot, hostMap, hostBroken };
   });
   const memory = take('guest memory', dims.pfns);
   const frames = take('host mappings', extras.spareFrames + 2);

@@ -8,6 +8,7 @@ import { SCHEMA_VERSION, type Outcome, type OutcomeActor, type OutcomeViolation 
 import { EXIT_INTERRUPTED, EXIT_STATUS, type Verdict, type Violation } from '../runtime/outcome.ts';
 import type { Machine } from '../scenario/build.ts';
 import type { Scenario } from '../scenario/define.ts';
+import { machineNotes } from './refusals.ts';
 
 /** Sentences of ids that are no invariants of kernel-facts 6. */
 const OTHER_SENTENCES: Readonly<Record<string, string>> = {
@@ -103,6 +104,6 @@ export function makeOutcome(parts: OutcomeParts): Outcome {
     checks: { ran: [...parts.checksRan], stops: parts.inspections },
     statistics: parts.statistics,
     actors: [...parts.actors],
-    caveats: [...parts.caveats],
+    caveats: [...machineNotes(parts.machine), ...parts.caveats],
   };
 }

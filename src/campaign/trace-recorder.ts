@@ -24,6 +24,18 @@ class EventLines extends Observer {
     this.kvm = kvm;
   }
 
+  /** The kernel has one tracepoint for both MMUs. */
+  override tdpSplitAttempt(
+    cpu: Cpu,
+    gfn: number,
+    level: number,
+    lo: number,
+    hi: number,
+    errno: number,
+  ): void {
+    this.splitAttempt(cpu, gfn, level, lo, hi, errno);
+  }
+
   override splitAttempt(_cpu: Cpu, gfn: number, level: number, lo: number, hi: number, errno: number): void {
     this.say(
       `kvm_mmu_split_huge_page: gfn ${gfn.toString(16)} spte ${hex64(lo, hi)} level ${level} errno ${errno}`,
@@ -41,8 +53,9 @@ class EventLines extends Observer {
     this.say(`kvm_mmu_prepare_zap_page: gfn ${spGfn(kvm, sp).toString(16)} ${describeRole(spRole(kvm, sp))}`);
   }
 
-  override flush(_cpu: Cpu, reason: FlushReason): void {
-    this.say(`kvm_flush_remote_tlbs: ${reason}`);
+  override flush(_cpu: Cpu, reason: FlushReason, gfn: number, pages: number): void {
+    const range = pages === 0 ? '' : ` gfn ${gfn.toString(16)} pages ${pages.toString(16)}`;
+    this.say(`kvm_flush_remote_tlbs: ${reason}${range}`);
   }
 
   override topup(_cpu: Cpu, low: boolean, result: number): void {

@@ -8,28 +8,31 @@ import { INITIALLY_SET } from '../mmu/dirty-log.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL } from '../mmu/config.ts';
 import { isShadowPresent, isWritable, SPTE_PS } from '../mmu/format.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
-import { LOG_STATE_ENABLED, type MemSlot } from '../mmu/memslot.ts';
+import { inDirtyRing } from '../mmu/log/dirty-ring.ts';
+import { inPmlBuffer } from '../mmu/log/pml.ts';
+import type { MemSlot } from '../mmu/memslot.ts';
 import { roleInvalid } from '../mmu/role.ts';
 import { spRole, sptepToSp } from '../mmu/shadow-page.ts';
+import { splitsEagerly } from '../mmu/shadow/split.ts';
 import { VCPU } from '../mmu/vcpu-words.ts';
+import { isFollowedByPml, isFullyLogged, isHarvesting, mayBeFastFixed } from './dirty-tdp.ts';
 import { type HeadCursor, headCursor } from './head-cursor.ts';
 import { hex, sptepName } from './naming.ts';
 import type { ReportBroken, StateCheck } from './types.ts';
 
 export const dirtyLogCheck: StateCheck = {
-  ids: ['Q42', 'Q43', 'Q44', 'Q46'],
+  ids: ['Q42', 'Q43', 'Q44', 'Q45', 'Q46'],
   when: 'release',
   run(kvm, broken) {
     const cursor = headCursor(kvm);
     const manual = kvm.get(KVM.manualProtect);
-    // Between taking a bit and write-protecting the page CLEAR may drop the lock, if it splits (3.12 Y5).
-    const clearing = manual !== 0 && kvm.get(KVM.deferredFlush) !== 0;
+    const clearing = isHarvesting(kvm);
     for (let i = 0; i < kvm.slots.length; i++) {
       const slot = kvm.slots[i]!;
-      if (kvm.w[slot.logStateWord] !== LOG_STATE_ENABLED) continue;
+      if (!isFullyLogged(kvm, slot)) continue;
       if ((manual & INITIALLY_SET) === 0) checkHugeLeaves(kvm, cursor, slot, broken);
       if (!clearing) checkWritableLeaves(kvm, cursor, slot, broken);
-      if (kvm.get(KVM.firstCopyDone) !== 0) checkContents(kvm, slot, broken);
+      if ((kvm.get(KVM.firstCopyDone) & (1 << i)) !== 0) checkContents(kvm, slot, broken);
     }
   },
 };
@@ -62,8 +65,8 @@ export function findHugeLeaf(
 
 /** Q42: none of them writable. Q43: none at all, if the split never gave up. */
 function checkHugeLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken: ReportBroken): void {
-  const { w, config } = kvm;
-  const allSplit = config.eagerPageSplit && config.tdpMmu && kvm.get(KVM.splitFailures) === 0;
+  const { w } = kvm;
+  const allSplit = splitsEagerly(kvm) && kvm.get(KVM.splitFailures) === 0;
   let writable = false;
   let left = false;
   for (let level = KVM_MAX_HUGEPAGE_LEVEL; level > 1; level--) {
@@ -92,19 +95,27 @@ function checkHugeLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken: Re
   }
 }
 
-/** Q44: a writable 4K leaf whose page is not in the log would let writes go unseen. */
+/** Q44, Q45: a 4K leaf that is writable, or dirty where PML follows it, with its page not in the log would let writes go unseen. */
 function checkWritableLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken: ReportBroken): void {
   const { w } = kvm;
   const { dirtyBitmap } = slot.layout;
+  const rings = kvm.config.ringEntries > 0;
   const heads = slot.rmapWord(slot.baseGfn, 1);
   for (let page = 0; page < slot.npages; page++) {
-    if (w[heads + page] === 0 || (w[dirtyBitmap + (page >>> 5)]! & (1 << (page & 31))) !== 0) continue;
+    // With rings the words are what user space has harvested, which says nothing of what KVM still knows.
+    if (w[heads + page] === 0) continue;
+    if (!rings && (w[dirtyBitmap + (page >>> 5)]! & (1 << (page & 31))) !== 0) continue;
     for (let sptep = cursor.first(heads + page); sptep !== 0; sptep = cursor.next()) {
       const lo = w[sptep * 2]!;
       if (!isShadowPresent(lo) || !isWritable(lo)) continue;
+      if (rings && inDirtyRing(kvm, slot, slot.baseGfn + page)) break;
+      const byDirtyBit = isFollowedByPml(kvm, w[sptep * 2 + 1]!);
+      if (byDirtyBit && ((lo & kvm.format.dirtyLo) === 0 || inPmlBuffer(kvm, slot, slot.baseGfn + page)))
+        continue;
+      if (mayBeFastFixed(kvm, sptep)) continue;
       broken(
-        'Q44',
-        `gfn ${hex(slot.baseGfn + page)} is writable through ${sptepName(kvm, sptep)}, but its dirty bit is clear`,
+        byDirtyBit ? 'Q45' : 'Q44',
+        `gfn ${hex(slot.baseGfn + page)} is ${byDirtyBit ? 'dirty' : 'writable'} through ${sptepName(kvm, sptep)}, but not in the log`,
         [sptep * 2, dirtyBitmap + (page >>> 5)],
       );
       return;
@@ -116,17 +127,20 @@ function checkWritableLeaves(kvm: Kvm, cursor: HeadCursor, slot: MemSlot, broken
 function checkContents(kvm: Kvm, slot: MemSlot, broken: ReportBroken): void {
   const { w } = kvm;
   const { destination, dirtyBitmap, userBitmap } = slot.layout;
-  const memory = kvm.layout.memory + slot.config.basePfn;
   for (let page = 0; page < slot.npages; page++) {
-    if (w[memory + page] === w[destination + page]) continue;
+    const content = kvm.layout.memory + slot.pfn(slot.baseGfn + page);
+    if (w[content] === w[destination + page]) continue;
     const word = page >>> 5;
     if (((w[dirtyBitmap + word]! | w[userBitmap + word]!) & (1 << (page & 31))) !== 0) continue;
+    // A page that the host has taken away has its content elsewhere, and nobody can write it meanwhile.
+    if (!slot.hostPresent(slot.baseGfn + page)) continue;
+    if (inDirtyRing(kvm, slot, slot.baseGfn + page) || inPmlBuffer(kvm, slot, slot.baseGfn + page)) continue;
     if (emulationMayBeInFlight(kvm, slot.baseGfn + page)) continue;
     broken(
       'Q46',
-      `gfn ${hex(slot.baseGfn + page)} has version ${w[memory + page]}, version ${w[destination + page]} was copied, ` +
+      `gfn ${hex(slot.baseGfn + page)} has version ${w[content]}, version ${w[destination + page]} was copied, ` +
         'and neither the log nor user space knows',
-      [memory + page, destination + page, dirtyBitmap + word, userBitmap + word],
+      [content, destination + page, dirtyBitmap + word, userBitmap + word],
     );
     return;
   }

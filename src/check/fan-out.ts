@@ -8,6 +8,13 @@ type Hook = (...args: unknown[]) => void;
 
 const HOOKS = Object.getOwnPropertyNames(Observer.prototype).filter((name) => name !== 'constructor');
 
+/** No hook has more arguments than this. Passing all of them costs less than collecting those that there are. */
+const callAll =
+  (hooks: readonly Hook[]): Hook =>
+  (a, b, c, d, e, f) => {
+    for (let i = 0; i < hooks.length; i++) hooks[i]!(a, b, c, d, e, f);
+  };
+
 /** @param listeners called in this order */
 export function fanOut(listeners: readonly Observer[]): Observer {
   const observer = new Observer();
@@ -19,11 +26,7 @@ export function fanOut(listeners: readonly Observer[]): Observer {
       return hook === base[name] ? [] : [hook.bind(listener)];
     });
     if (hooks.length === 1) target[name] = hooks[0]!;
-    else if (hooks.length > 1) {
-      target[name] = (...args) => {
-        for (let i = 0; i < hooks.length; i++) hooks[i]!(...args);
-      };
-    }
+    else if (hooks.length > 1) target[name] = callAll(hooks);
   }
   return observer;
 }

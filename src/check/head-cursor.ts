@@ -1,6 +1,7 @@
 /** Walking one rmap head or parent list in any state: indices are tested before they are followed. Reusable, no allocation. */
 import { DESC_WORDS, PTE_LIST_EXT } from '../arena/layout.ts';
 import type { Kvm } from '../mmu/kvm.ts';
+import { descCount } from '../mmu/pte-desc.ts';
 
 export class HeadCursor {
   private readonly kvm: Kvm;
@@ -42,7 +43,7 @@ export class HeadCursor {
       if (this.desc <= 0 || this.desc > kvm.layout.dims.descs || this.budget-- <= 0) return 0;
       const word = kvm.layout.descs + this.desc * DESC_WORDS;
       this.desc = kvm.w[word]!;
-      this.left = Math.min(Math.max(kvm.w[word + 1]!, 0), PTE_LIST_EXT);
+      this.left = Math.min(descCount(kvm.w[word + 1]!), PTE_LIST_EXT);
       this.at = word + 2;
     }
   }

@@ -4,6 +4,7 @@ import type { Kvm } from '../mmu/kvm.ts';
 import { Observer, type RuleBreak } from '../mmu/observer.ts';
 import type { Judge } from '../runtime/controlled.ts';
 import { fanOut } from './fan-out.ts';
+import { hasReaders } from './quiescent.ts';
 import { CheckRunner } from './run-checks.ts';
 import type { StateCheck, StepCheck, StepCheckFamily } from './types.ts';
 
@@ -47,6 +48,8 @@ class ReleaseChecks extends Observer {
   private readonly report: Report;
   private readonly atRelease: readonly StateCheck[];
   private readonly atSample: readonly StateCheck[];
+  /** Of those at a release, the ones that look at the TDP MMU. */
+  private readonly atReaders: readonly StateCheck[];
   private readonly releases: Sampler;
   private readonly samples: Sampler;
   private readonly runner: CheckRunner;
@@ -57,6 +60,7 @@ class ReleaseChecks extends Observer {
     this.kvm = kvm;
     this.report = report;
     this.atRelease = options.stateChecks.filter((check) => check.when === 'release');
+    this.atReaders = this.atRelease.filter((check) => check.tdp === true);
     this.atSample = options.stateChecks.filter((check) => check.when === 'end');
     this.releases = new Sampler(options.releaseRate ?? 1);
     this.samples = new Sampler(options.endRate ?? DEFAULT_END_RATE);
@@ -78,6 +82,15 @@ class ReleaseChecks extends Observer {
     this.cpu = cpu;
     this.runner.run(this.kvm, this.atRelease);
     if (this.samples.next()) this.runner.run(this.kvm, this.atSample);
+  }
+
+  /** Readers change the TDP MMU only, and their work is at rest when the last of them has left. */
+  override readReleased(cpu: Cpu): void {
+    const { kvm } = this;
+    if (this.atReaders.length === 0 || hasReaders(kvm) || !this.releases.next()) return;
+    if (kvm.w[kvm.mmuLock.owner] !== 0) return;
+    this.cpu = cpu;
+    this.runner.run(kvm, this.atReaders);
   }
 
   end(): void {

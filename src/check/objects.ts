@@ -13,36 +13,57 @@ import { roleInvalid, roleLevel } from '../mmu/role.ts';
 import { SP, SP_ACTIVE } from '../mmu/shadow-page.ts';
 import { VCPU } from '../mmu/vcpu-words.ts';
 import { pageWalk, type PageWalk } from './page-walk.ts';
+import { tdpWalk, type TdpWalk } from './tdp-walk.ts';
 import type { ReportBroken, StateCheck } from './types.ts';
 
 const SIZE_NAMES = ['', 'pages_4k', 'pages_2m', 'pages_1g'] as const;
 
-/** Scratch of one run: present leaves per level. */
+/** Scratch of one run: present leaves per level of the shadow MMU and of the TDP MMU. */
 const leaves = new Int32Array(KVM_MAX_HUGEPAGE_LEVEL + 1);
+const tdpLeaves = new Int32Array(KVM_MAX_HUGEPAGE_LEVEL + 1);
+
+/** Counts the present leaves of a page. */
+function countLeaves(kvm: Kvm, sp: number, counts: Int32Array): void {
+  const { w } = kvm;
+  const header = kvm.header(sp);
+  const level = roleLevel(w[header + SP.role]!);
+  if (level > KVM_MAX_HUGEPAGE_LEVEL) return;
+  const first = (kvm.tablesQ + (w[header + SP.table]! << kvm.tableBits)) * 2;
+  const leaf = SPTE_MMU_PRESENT | (level > 1 ? SPTE_PS : 0);
+  let count = 0;
+  for (let word = first; word < first + kvm.entries * 2; word += 2) if ((w[word]! & leaf) === leaf) count++;
+  counts[level] = counts[level]! + count;
+}
+
+function compareStatistic(
+  kvm: Kvm,
+  field: number,
+  level: number,
+  present: number,
+  whose: string,
+  broken: ReportBroken,
+): void {
+  if (kvm.get(field) === present) return;
+  broken(
+    'Q36',
+    `${SIZE_NAMES[level]}${whose} is ${kvm.get(field)}, and ${present} leaves of level ${level} are present`,
+    [kvm.base + field],
+  );
+}
 
 /** Q36. */
-function checkStatistics(walk: PageWalk, broken: ReportBroken): void {
+function checkStatistics(walk: PageWalk, tdp: TdpWalk | undefined, broken: ReportBroken): void {
   const { kvm, pages } = walk;
-  const { w, entries } = kvm;
   leaves.fill(0);
-  for (let p = 0; p < walk.count; p++) {
-    const header = kvm.header(pages[p]!);
-    const level = roleLevel(w[header + SP.role]!);
-    if (level > KVM_MAX_HUGEPAGE_LEVEL) continue;
-    const first = (kvm.tablesQ + (w[header + SP.table]! << kvm.tableBits)) * 2;
-    const leaf = SPTE_MMU_PRESENT | (level > 1 ? SPTE_PS : 0);
-    let count = 0;
-    for (let word = first; word < first + entries * 2; word += 2) if ((w[word]! & leaf) === leaf) count++;
-    leaves[level] = leaves[level]! + count;
+  tdpLeaves.fill(0);
+  for (let p = 0; p < walk.count; p++) countLeaves(kvm, pages[p]!, leaves);
+  if (tdp !== undefined) {
+    for (let p = 0; p < tdp.count; p++)
+      if (tdp.firstEntry(p) !== 0) countLeaves(kvm, tdp.pages[p]!, tdpLeaves);
   }
   for (let level = 1; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
-    const stat = kvm.get(KVM.pages + level - 1);
-    if (stat === leaves[level]) continue;
-    broken(
-      'Q36',
-      `${SIZE_NAMES[level]} is ${stat}, and ${leaves[level]} leaves of level ${level} are present`,
-      [kvm.base + KVM.pages + level - 1],
-    );
+    compareStatistic(kvm, KVM.pages + level - 1, level, leaves[level]! + tdpLeaves[level]!, '', broken);
+    compareStatistic(kvm, KVM.tdpLeaves + level - 1, level, tdpLeaves[level]!, ' of the TDP MMU', broken);
   }
 }
 
@@ -90,6 +111,19 @@ function countInvalidRoots(walk: PageWalk): number {
   return count;
 }
 
+/** Pages that kvm_zap_obsolete_pages() has zapped and not freed yet. */
+function countZapped(walk: PageWalk): { pages: number; indirect: number } {
+  const { kvm } = walk;
+  const found = { pages: 0, indirect: 0 };
+  for (let sp = kvm.get(KVM.obsoleteHead); sp > 0 && sp <= kvm.layout.dims.tables;) {
+    if (walk.isLive(sp) || !walk.markSeen(sp)) break;
+    found.pages++;
+    if (kvm.w[kvm.header(sp) + SP.shadowInfo] !== 0) found.indirect++;
+    sp = kvm.w[kvm.header(sp) + SP.linkNext]!;
+  }
+  return found;
+}
+
 /** The number of objects in a cache; its objects must exist, and headers and tables in it must not be in use. */
 function checkCache(
   walk: PageWalk,
@@ -126,8 +160,8 @@ function checkCache(
   return count;
 }
 
-function balance(walk: PageWalk, kind: number, pool: Pool, inUse: number, cached: number): void {
-  if (pool.live === inUse + cached) return;
+function balance(walk: PageWalk, kind: number, pool: Pool, inUse: number, cached: number, inHand = 0): void {
+  if (pool.live >= inUse + cached && pool.live <= inUse + cached + inHand) return;
   walk.report(
     'Q53',
     `${pool.live} ${pool.name} are handed out: ${inUse} can be reached and ${cached} are in caches`,
@@ -135,8 +169,19 @@ function balance(walk: PageWalk, kind: number, pool: Pool, inUse: number, cached
   );
 }
 
+/** Pages of the TDP MMU: linked, or queued for their grace period. */
+function countTdpPages(kvm: Kvm, tdp: TdpWalk | undefined): number {
+  let count = tdp?.count ?? 0;
+  let left = kvm.layout.dims.tables;
+  for (let sp = kvm.get(KVM.rcuList); sp > 0 && sp <= kvm.layout.dims.tables && left > 0; left--) {
+    count++;
+    sp = kvm.w[kvm.header(sp) + SP.hashNext]!;
+  }
+  return count;
+}
+
 /** Q53. */
-function checkObjects(walk: PageWalk, kvm: Kvm): void {
+function checkObjects(walk: PageWalk, kvm: Kvm, tdp: TdpWalk | undefined): void {
   const { layout } = kvm;
   const { objects, splitDesc } = layout.dims.caches;
   const step = 1 + objects;
@@ -161,12 +206,19 @@ function checkObjects(walk: PageWalk, kvm: Kvm): void {
   let indirect = 0;
   for (let p = 0; p < walk.count; p++)
     if (kvm.w[kvm.header(walk.pages[p]!) + SP.shadowInfo] !== 0) indirect++;
-  const invalid = countInvalidRoots(walk);
-  balance(walk, POOL_HEADERS, kvm.headerPool, walk.listed + invalid, headers);
-  balance(walk, POOL_TABLES, kvm.tablePool, walk.listed + invalid, tables);
+  const zapped = countZapped(walk);
+  const invalid = countInvalidRoots(walk) + zapped.pages;
+  const indirectInvalid = invalid - zapped.pages + zapped.indirect;
   // Roots are indirect.
-  balance(walk, POOL_SHADOW_INFO, kvm.shadowInfoPool, indirect + invalid, infos);
+  balance(walk, POOL_SHADOW_INFO, kvm.shadowInfoPool, indirect + indirectInvalid, infos);
   balance(walk, POOL_DESCS, kvm.descPool, countDescs(walk), descs);
+  // Whoever frees what RCU kept holds this lock, and needs no mmu_lock.
+  if (kvm.get(KVM.tdpPagesLock) !== 0) return;
+  const pages = walk.listed + invalid + countTdpPages(kvm, tdp);
+  // A split of the TDP MMU keeps a page in hand over a drop of the lock; it runs under slots_lock.
+  const inHand = kvm.config.l1Vcpus > 0 && kvm.w[kvm.slotsLock.state] !== 0 ? 1 : 0;
+  balance(walk, POOL_HEADERS, kvm.headerPool, pages, headers, inHand);
+  balance(walk, POOL_TABLES, kvm.tablePool, pages, tables, inHand);
 }
 
 export const objectCheck: StateCheck = {
@@ -175,7 +227,8 @@ export const objectCheck: StateCheck = {
   run(kvm, broken) {
     const walk = pageWalk(kvm);
     walk.begin(broken);
-    checkStatistics(walk, broken);
-    checkObjects(walk, kvm);
+    const tdp = tdpWalk(kvm);
+    checkStatistics(walk, tdp, broken);
+    checkObjects(walk, kvm, tdp);
   },
 };

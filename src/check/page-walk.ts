@@ -6,6 +6,7 @@
  */
 import { DESC_WORDS, PTE_LIST_EXT } from '../arena/layout.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
+import { descCount, descTail } from '../mmu/pte-desc.ts';
 import { SP } from '../mmu/shadow-page.ts';
 import { roleLevel } from '../mmu/role.ts';
 import type { ReportBroken } from './types.ts';
@@ -135,13 +136,16 @@ export class PageWalk {
 
   /**
    * Reads the list of a tagged head (bit 0 set) into `entries` and returns how many there are. What breaks the layout
-   * of 6.1 ends the reading and is left in `listFault`.
+   * of the version ends the reading and is left in `listFault`.
    */
   entriesOf(head: number): number {
     const { kvm, descMarks, generation } = this;
     const { w } = kvm;
     const { descs } = kvm.layout.dims;
+    const is64 = kvm.engine.descLayout === '6.4';
     let count = 0;
+    // Entries that have to follow, by the counts of the first descriptor; negative before it.
+    let left = -1;
     this.listFault = '';
     let desc = w[head]! >>> 1;
     if (desc === 0) this.listFault = 'the head is tagged and names no descriptor';
@@ -157,11 +161,17 @@ export class PageWalk {
       descMarks[desc] = generation;
       this.descs++;
       const at = kvm.layout.descs + desc * DESC_WORDS;
-      const used = w[at + 1]!;
+      const used = descCount(w[at + 1]!);
+      const behind = descTail(w[at + 1]!);
       if (used < 1 || used > PTE_LIST_EXT) {
         this.listFault = `descriptor ${desc} counts ${used} entries`;
         break;
       }
+      if (is64 && left >= 0 && used !== PTE_LIST_EXT)
+        this.listFault = `descriptor ${desc} is not the first and holds ${used} entries`;
+      left = left < 0 ? behind : left - used;
+      if (behind !== (is64 ? left : 0))
+        this.listFault = `descriptor ${desc} counts ${behind} entries behind it`;
       if (count + used > this.entries.length) this.grow();
       for (let i = 0; i < used; i++) {
         const sptep = w[at + 2 + i]!;
@@ -170,6 +180,7 @@ export class PageWalk {
       }
       desc = w[at]!;
     }
+    if (is64 && desc === 0 && left > 0) this.listFault = `the list ends with ${left} entries missing`;
     return count;
   }
 

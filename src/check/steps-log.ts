@@ -1,17 +1,21 @@
 /** Step checks at the ends of sections: D10 when mmu_lock is dropped, D11 when an ioctl of the dirty log returns. */
 import type { Cpu } from '../cpu/cpu.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL } from '../mmu/config.ts';
-import { isShadowPresent, isWritable } from '../mmu/format.ts';
+import { isLarge, isShadowPresent, isWritable, SPTE_AD_MASK_HI } from '../mmu/format.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import type { MemSlot } from '../mmu/memslot.ts';
-import { roleDirect } from '../mmu/role.ts';
-import { spGfn, spRole } from '../mmu/shadow-page.ts';
-import { TLB_W } from '../mmu/tlb.ts';
+import { roleDirect, roleLevel } from '../mmu/role.ts';
+import { SP, spGfn, spRole } from '../mmu/shadow-page.ts';
+import { TLB_DIRTY, TLB_W } from '../mmu/tlb.ts';
+import { ROOT_L1 } from '../mmu/vcpu-words.ts';
+import { isFollowedByPml, isInLog, mayBeFastFixed } from './dirty-tdp.ts';
 import { HeadCursor } from './head-cursor.ts';
 import { hex, sptepName } from './naming.ts';
+import { hasReaders } from './quiescent.ts';
 import { checkShadowedGfns } from './shadowed.ts';
 import { PerActor, type StepBroken, StepCheckBase } from './step-check.ts';
-import { slotOfPfn, tlbCursor } from './tlb-cursor.ts';
+import { tdpWalk } from './tdp-walk.ts';
+import { gfnOfEntry, tlbCursor } from './tlb-cursor.ts';
 import type { ReportBroken, StepCheckFamily } from './types.ts';
 
 /** Gfns that became shadowed in the write section an actor is in. */
@@ -52,11 +56,15 @@ class ShadowedAtRelease extends StepCheckBase {
   }
 }
 
-/** The first page of [page, page + pages) whose dirty bit is clear, or -1. */
+/** The first page of [page, page + pages) that the log does not have, or -1. */
 export function firstCleanPage(kvm: Kvm, slot: MemSlot, page: number, pages: number): number {
   const { w } = kvm;
   const { dirtyBitmap } = slot.layout;
   const end = Math.min(page + pages, slot.npages);
+  if (kvm.config.ringEntries > 0 || kvm.config.pmlEntries > 0) {
+    for (let at = Math.max(page, 0); at < end; at++) if (!isInLog(kvm, slot, slot.baseGfn + at)) return at;
+    return -1;
+  }
   for (let at = Math.max(page, 0); at < end;) {
     const bits = w[dirtyBitmap + (at >>> 5)]!;
     if (bits === -1) {
@@ -85,6 +93,7 @@ class ProtectedAtReturn extends StepCheckBase {
     const slot = kvm.slots.find(({ config }) => config.id === slotId);
     if (slot === undefined) return;
     this.checkLeaves(cpu, name, slot);
+    if (!hasReaders(kvm)) this.checkTdpLeaves(cpu, name, slot);
     this.checkTlbs(cpu, name, slot);
   }
 
@@ -100,6 +109,8 @@ class ProtectedAtReturn extends StepCheckBase {
         for (let sptep = cursor.first(head); sptep !== 0; sptep = cursor.next()) {
           const lo = kvm.w[sptep * 2]!;
           if (!isShadowPresent(lo) || !isWritable(lo)) continue;
+          if (isFollowedByPml(kvm, kvm.w[sptep * 2 + 1]!) && (lo & kvm.format.dirtyLo) === 0) continue;
+          if (mayBeFastFixed(kvm, sptep)) continue;
           const page = offset + (head - first) * pages;
           const clean = firstCleanPage(kvm, slot, page, page < 0 ? pages + page : pages);
           if (clean < 0) break;
@@ -115,12 +126,46 @@ class ProtectedAtReturn extends StepCheckBase {
     }
   }
 
+  /** Leaves that PML follows are seen by D, which the next write sets; others by W. */
+  private checkTdpLeaves(cpu: Cpu, name: string, slot: MemSlot): void {
+    const { kvm } = this;
+    const walk = tdpWalk(kvm);
+    if (walk === undefined) return;
+    for (let p = 0; p < walk.count; p++) {
+      const first = walk.firstEntry(p);
+      const header = kvm.header(walk.pages[p]!);
+      const level = roleLevel(kvm.w[header + SP.role]!);
+      const pages = kvm.pages(level);
+      if (first === 0 || !walk.isValid(p)) continue;
+      for (let i = 0; i < kvm.entries; i++) {
+        const lo = kvm.w[(first + i) * 2]!;
+        if (!isShadowPresent(lo) || !isWritable(lo) || (level > 1 && !isLarge(lo))) continue;
+        const logged = kvm.config.pmlEntries > 0 && (kvm.w[(first + i) * 2 + 1]! & SPTE_AD_MASK_HI) === 0;
+        if (logged && (lo & kvm.format.dirtyLo) === 0) continue;
+        const page = kvm.w[header + SP.gfn]! + i * pages - slot.baseGfn;
+        if (page + pages <= 0 || page >= slot.npages) continue;
+        const clean = firstCleanPage(kvm, slot, page, pages);
+        if (clean < 0) continue;
+        this.report(
+          cpu,
+          'D11',
+          `${name} returns, gfn ${hex(slot.baseGfn + clean)} is clean, and ${sptepName(kvm, first + i)} maps it writable`,
+          [(first + i) * 2, slot.layout.dirtyBitmap + (clean >>> 5)],
+        );
+        return;
+      }
+    }
+  }
+
   private checkTlbs(cpu: Cpu, name: string, slot: MemSlot): void {
     const { kvm } = this;
     const entry = tlbCursor(kvm);
     while (entry.next(TLB_W)) {
-      if (slotOfPfn(kvm, entry.pfn) !== slot) continue;
-      const clean = firstCleanPage(kvm, slot, entry.pfn - slot.config.basePfn, kvm.pages(entry.level));
+      // With D-bit logging a write that still has to set D is seen.
+      if (kvm.config.pmlEntries > 0 && entry.root === ROOT_L1 && (entry.perm & TLB_DIRTY) === 0) continue;
+      const gfn = gfnOfEntry(kvm, slot, entry);
+      if (gfn < 0) continue;
+      const clean = firstCleanPage(kvm, slot, gfn - slot.baseGfn, kvm.pages(entry.level));
       if (clean < 0) continue;
       this.report(
         cpu,

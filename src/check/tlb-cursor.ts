@@ -1,9 +1,11 @@
 /** Walking the TLB entries that a vCPU may still use: live ones of vCPUs without a pending flush request. No allocation. */
 import { TLB_ENTRY_WORDS } from '../arena/layout.ts';
+import { tlbRangePending } from '../mmu/flush-range.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import type { MemSlot } from '../mmu/memslot.ts';
 import { liveEpoch, TLB } from '../mmu/tlb.ts';
-import { REQ_TLB_FLUSH, VCPU } from '../mmu/vcpu-words.ts';
+import { REQ_TLB_FLUSH, ROOT_L1, VCPU } from '../mmu/vcpu-words.ts';
+import { isLeaving } from './leaving.ts';
 
 export class TlbCursor {
   vcpu = 0;
@@ -17,9 +19,12 @@ export class TlbCursor {
   private readonly kvm: Kvm;
   private epoch = 0;
   private index = 0;
+  /** The backend takes ranges: a flush may be pending for some entries and not for others. */
+  private readonly ranged: boolean;
 
   constructor(kvm: Kvm) {
     this.kvm = kvm;
+    this.ranged = kvm.config.flushBackend !== 'full';
   }
 
   begin(): void {
@@ -43,6 +48,8 @@ export class TlbCursor {
       }
       const at = kvm.tlbBase(this.vcpu) + ((this.level - 1) * entries + this.index) * TLB_ENTRY_WORDS;
       if (w[at + TLB.epoch] !== this.epoch || (w[at + TLB.perm]! & need) !== need) continue;
+      if (!this.counts(w[at + TLB.root]!)) continue;
+      if (this.ranged && tlbRangePending(kvm, this.vcpu, at, this.level)) continue;
       this.word = at;
       this.root = w[at + TLB.root]!;
       this.l2Gfn = w[at + TLB.tag]! << ((this.level - 1) * kvm.tableBits);
@@ -50,6 +57,14 @@ export class TlbCursor {
       this.perm = w[at + TLB.perm]!;
       return true;
     }
+  }
+
+  /** A root that was let go, or zapped, is flushed with before this vCPU can use what it cached of it. */
+  private counts(root: number): boolean {
+    const { kvm } = this;
+    if (root < 0 || root > ROOT_L1) return true;
+    const rootSp = kvm.w[kvm.vcpuWord(this.vcpu) + VCPU.roots + root]!;
+    return rootSp > 0 && rootSp <= kvm.layout.dims.tables && !isLeaving(kvm, this.vcpu, rootSp);
   }
 
   /** A pending request is served before the next entry into the guest, so what is cached until then does not count. */
@@ -73,14 +88,16 @@ export class TlbCursor {
 export const permText = (perm: number): string =>
   `${perm & 1 ? 'r' : '-'}${perm & 2 ? 'w' : '-'}${perm & 4 ? 'x' : '-'}`;
 
-/** The slot that a frame backs. */
-export function slotOfPfn(kvm: Kvm, pfn: number): MemSlot | undefined {
-  const { slots } = kvm;
-  for (let i = 0; i < slots.length; i++) {
-    const slot = slots[i]!;
-    if (pfn >= slot.config.basePfn && pfn < slot.config.basePfn + slot.npages) return slot;
+/** The gfn of `slot` whose frame is the entry's first one, or -1. */
+export function gfnOfEntry(kvm: Kvm, slot: MemSlot, entry: TlbCursor): number {
+  const end = slot.baseGfn + slot.npages;
+  if (entry.root === ROOT_L1) return entry.l2Gfn >= slot.baseGfn && entry.l2Gfn < end ? entry.l2Gfn : -1;
+  if (slot.layout.hostMap === 0) {
+    const gfn = slot.baseGfn + (entry.pfn - slot.config.basePfn);
+    return gfn >= slot.baseGfn && gfn < end ? gfn : -1;
   }
-  return undefined;
+  for (let gfn = slot.baseGfn; gfn < end; gfn++) if (slot.pfn(gfn) === entry.pfn) return gfn;
+  return -1;
 }
 
 const cursors = new WeakMap<Kvm, TlbCursor>();

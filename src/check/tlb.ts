@@ -22,13 +22,14 @@ import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { roleLevel } from '../mmu/role.ts';
 import { spRole, spTable } from '../mmu/shadow-page.ts';
 import { walkIndex } from '../mmu/shadow/walk-addr.ts';
-import { TLB_R, TLB_W, TLB_X } from '../mmu/tlb.ts';
+import { TLB_DIRTY, TLB_R, TLB_W, TLB_X } from '../mmu/tlb.ts';
 import { ROOT_L1, VCPU } from '../mmu/vcpu-words.ts';
+import { isLeaving } from './leaving.ts';
 import { hex, sptepName } from './naming.ts';
 import { permText, tlbCursor, type TlbCursor } from './tlb-cursor.ts';
 import type { ReportBroken, StateCheck } from './types.ts';
 
-const RWX = TLB_R | TLB_W | TLB_X;
+const ALL = TLB_R | TLB_W | TLB_X | TLB_DIRTY;
 /** Summary of a table with a hole or with frames out of line. */
 const MIXED = -1;
 
@@ -39,6 +40,7 @@ class Summaries {
   private deferred = false;
   /** E2 clears MMU-writable too on huge pages that it cannot split (3.1), and still flushes at its end only. */
   private deferredAny = false;
+  private readonly pml: boolean;
   private readonly stamps: Int32Array;
   private readonly pfns: Int32Array;
   private readonly perms: Int8Array;
@@ -46,6 +48,7 @@ class Summaries {
 
   constructor(kvm: Kvm) {
     this.kvm = kvm;
+    this.pml = kvm.config.pmlEntries > 0;
     const tables = kvm.layout.dims.tables + 1;
     this.stamps = new Int32Array(tables);
     this.pfns = new Int32Array(tables);
@@ -65,6 +68,9 @@ class Summaries {
     const f = this.kvm.format;
     let perm =
       (isReadable(f, lo) ? TLB_R : 0) | (isWritable(lo) ? TLB_W : 0) | (isExecutable(f, lo, hi) ? TLB_X : 0);
+    // A TLB that remembers D will not set it again: with D-bit logging the next write would go unseen (5.6).
+    const lostDirty = this.pml && !this.deferred && (hi & SPTE_AD_MASK_HI) === 0 && (lo & f.dirtyLo) === 0;
+    if (!lostDirty) perm |= TLB_DIRTY;
     const maySkip = this.deferred && (this.deferredAny || isMmuWritable(f, lo, hi));
     if (maySkip) perm |= TLB_W;
     // Clearing A needs no flush (5.6), and without A bits that takes R, W and X along (H-C).
@@ -101,7 +107,7 @@ class Summaries {
     const step = kvm.pages(level);
     const base = (kvm.tablesQ + (table << kvm.tableBits)) * 2;
     let first = 0;
-    let all = RWX;
+    let all = ALL;
     let lastLo = -1;
     let lastHi = -1;
     for (let i = 0; i < entries; i++) {
@@ -137,6 +143,7 @@ const summaries = new WeakMap<Kvm, Summaries>();
 export const tlbCheck: StateCheck = {
   ids: ['Q49', 'Q50'],
   when: 'release',
+  tdp: true,
   run(kvm, broken) {
     let sums = summaries.get(kvm);
     if (sums === undefined) {
@@ -156,8 +163,8 @@ function checkEntry(sums: Summaries, entry: TlbCursor, broken: ReportBroken): vo
   if (entry.root < 0 || entry.root > ROOT_L1) return;
   const rootSp = w[kvm.vcpuWord(entry.vcpu) + VCPU.roots + entry.root]!;
   // A root that was let go is flushed with before it is used again; a vCPU cannot enter without one.
-  if (rootSp <= 0 || rootSp > kvm.layout.dims.tables) return;
-  const perm = entry.perm & RWX;
+  if (rootSp <= 0 || rootSp > kvm.layout.dims.tables || isLeaving(kvm, entry.vcpu, rootSp)) return;
+  const perm = entry.perm & ALL;
   let table = spTable(kvm, rootSp);
   for (let level = roleLevel(spRole(kvm, rootSp)); level >= 1; level--) {
     const sptep = kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, entry.l2Gfn, level);
@@ -235,10 +242,10 @@ function reportLeaf(
     return true;
   }
   const allowed = sums.leafPerm(lo, hi);
-  if ((entry.perm & RWX & ~allowed) === 0) return false;
+  if ((entry.perm & ALL & ~allowed) === 0) return false;
   broken(
     'Q49',
-    `${entry.label} grants more than ${sptepName(kvm, sptep)} (${permText(allowed)}), and no flush is pending`,
+    `${entry.label} grants more than ${sptepName(kvm, sptep)} (${permText(allowed)}${allowed & TLB_DIRTY ? '' : ', D clear'}), and no flush is pending`,
     words,
   );
   return true;

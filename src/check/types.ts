@@ -18,6 +18,8 @@ export interface StateCheck {
   /** Ids of kernel-facts 6 it can report. */
   readonly ids: readonly string[];
   readonly when: CheckTime;
+  /** It looks at the TDP MMU: then it also runs when the last reader of mmu_lock has left. */
+  readonly tdp?: boolean;
   run(kvm: Kvm, broken: ReportBroken): void;
 }
 

@@ -1,11 +1,13 @@
-/** `splitstorm list`: scenarios, variants and checks, each with a sentence. */
+/** `splitstorm list`: scenarios, members of the cast, variants and checks, each with a sentence. */
 import type { CommandModule } from 'yargs';
+import { CAST } from '../actors/cast.ts';
+import { CAST_KINDS } from '../actors/context.ts';
 import { INVARIANTS } from '../check/all.ts';
 import { loadScenario, shippedScenarios } from '../scenario/load.ts';
 import { VARIANTS } from '../variants/index.ts';
 
 type Done = (status: number) => void;
-const KINDS = ['scenarios', 'variants', 'checks'] as const;
+const KINDS = ['scenarios', 'cast', 'variants', 'checks'] as const;
 type Kind = (typeof KINDS)[number];
 
 interface Entry {
@@ -19,6 +21,18 @@ async function entries(kind: Kind): Promise<Entry[]> {
       return Promise.all(
         shippedScenarios().map(async (name) => ({ name, text: (await loadScenario(name)).summary })),
       );
+    case 'cast':
+      return CAST_KINDS.flatMap((name) => {
+        const member = CAST[name];
+        if (member === undefined) return [];
+        const moves = Object.entries(member.moves).map(([move, weight]) => `${move} ${weight}`);
+        return [
+          {
+            name,
+            text: `${member.summary}; moves by weight: ${moves.join(', ')} (${member.facts.join(', ')})`,
+          },
+        ];
+      });
     case 'variants':
       return VARIANTS.map((variant) => ({ name: variant.name, text: `${variant.kind}: ${variant.summary}` }));
     case 'checks':
@@ -46,7 +60,7 @@ export function hang(name: string, text: string, indent: number, width: number):
 export function listCommand(done: Done): CommandModule {
   return {
     command: 'list [what]',
-    describe: 'list scenarios, variants and checks',
+    describe: 'list scenarios, the cast, variants and checks',
     builder: (argv) =>
       argv
         .positional('what', { choices: KINDS, describe: 'only these' })

@@ -9,7 +9,7 @@ import { replaySchedule } from '../campaign/search.ts';
 import { TraceRecorder } from '../campaign/trace-recorder.ts';
 import { divergence, parseExpectation, tokenOf } from '../campaign/tokens.ts';
 import { parseStrategy, strategyText } from '../explore/strategies/index.ts';
-import { renderTrace } from '../report/trace.ts';
+import { renderTrace, shownActors } from '../report/trace.ts';
 import type { ControlledRuntime } from '../runtime/controlled.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
@@ -96,7 +96,7 @@ export async function replayCommand(
         const names = replay.runtime.cpus.map((cpu) => cpu.name);
         for (const line of renderTrace(rows, {
           actors: names,
-          width: traceWidth(output.width, names.length),
+          width: traceWidth(output.width, shownActors(rows, names.length).length),
           color: output.color,
         }))
           output.line(line);

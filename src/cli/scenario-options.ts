@@ -4,6 +4,7 @@ import yargs from 'yargs';
 import { totalmem } from 'node:os';
 import type { Layout } from '../arena/layout.ts';
 import { INVARIANTS } from '../check/all.ts';
+import { refuseSenseless } from '../campaign/refusals.ts';
 import { splitVariants, loadEngine } from '../campaign/variants.ts';
 import type { Engine } from '../mmu/engine.ts';
 import {
@@ -165,6 +166,8 @@ export async function choose(
       );
     }
   }
+  const engine = await loadEngine(variants);
+  asOptions(() => refuseSenseless(machine, engine));
   const layout = layoutThatFits(machine, totalmem() * MEMORY_SHARE);
   const seed = textOption(args, 'seed') ?? drawSeed();
   if (seed === '' || seed.length > 64 || /\s/.test(seed)) {
@@ -178,7 +181,7 @@ export async function choose(
     scenarioFile: own ? scenarioName : undefined,
     machine,
     layout,
-    engine: await loadEngine(variants),
+    engine,
     variants,
     seed,
     given,

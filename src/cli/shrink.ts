@@ -6,7 +6,7 @@ import { shrinkFailure } from '../campaign/shrink-failure.ts';
 import { NotReproduced } from '../explore/shrink.ts';
 import { parseStrategy } from '../explore/strategies/index.ts';
 import { formatCount, plural } from '../report/text.ts';
-import { renderTrace } from '../report/trace.ts';
+import { renderTrace, shownActors } from '../report/trace.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
 import { asOptions, choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
@@ -89,7 +89,7 @@ export async function shrinkCommand(
       const shown = last > 0 ? rows.slice(-last) : rows;
       const width = process.stdout.isTTY
         ? output.width
-        : Math.max(output.width, 8 + TRACE_COLUMN * names.length);
+        : Math.max(output.width, 8 + TRACE_COLUMN * shownActors(shown, names.length).length);
       for (const line of renderTrace(shown, { actors: names, width, color: output.color })) output.line(line);
       const { before, certificate } = shrunk;
       const violation = result.violations[0];

@@ -14,6 +14,8 @@ export const CONTROL = {
   stop: 0,
   /** Actors give up: ABORT_SOFT wherever they hold no `mmu_lock`, ABORT_HARD wherever they wait. */
   abort: 1,
+  /** Threads that are ready to begin. */
+  ready: 2,
 } as const;
 
 export const ABORT_SOFT = 1;
@@ -174,6 +176,20 @@ export class AtomicCpu extends Cpu {
     const value = Atomics.load(this.w, word);
     for (let i = 0; i < this.options.spins; i++) if (Atomics.load(this.w, word) !== value) return;
     if (this.options.sharesCores) Atomics.wait(this.w, word, value, RELAX_MS);
+  }
+
+  /** Nobody begins before all `actors` are there: a thread takes longer to start than a small migration to end. */
+  awaitOthers(actors: number): void {
+    const { w } = this;
+    const word = this.options.control + CONTROL.ready;
+    Atomics.add(w, word, 1);
+    Atomics.notify(w, word);
+    for (;;) {
+      const ready = Atomics.load(w, word);
+      if (ready >= actors) return;
+      this.checkAbort(ABORT_SOFT);
+      Atomics.wait(w, word, ready, WAIT_SLICE_MS);
+    }
   }
 
   private checkAbort(from: number): void {

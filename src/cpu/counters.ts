@@ -35,6 +35,8 @@ export const COUNTERS = [
   'flushNxRecovery',
   'flushMemslot',
   'flushIpis',
+  'flushRanges',
+  'flushRangeOverflows',
   // faults and guest
   'faults',
   'faultsFixed',
@@ -54,6 +56,8 @@ export const COUNTERS = [
   'tlbMisses',
   'tlbFlushes',
   'guestEntries',
+  'multihits',
+  'multihitSteps',
   // dirty log and migration
   'dirtySet',
   'dirtyHarvested',

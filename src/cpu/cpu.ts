@@ -57,6 +57,8 @@ export abstract class Cpu {
 
   /** Locks held, as HELD_ bits; what a lockdep assertion looks at. */
   held = 0;
+  /** kvm_get_running_vcpu(): the vCPU that this thread runs, or -1. */
+  runningVcpu = -1;
   /** How often this actor has released `mmu_lock`: references taken earlier are stale after it moves (D4). */
   mmuReleases = 0;
   /** When the write hold of each lock began, in the units of `now()`. */

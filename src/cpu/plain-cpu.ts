@@ -18,6 +18,8 @@ export class RunLog {
   /** Visible operations so far. */
   steps = 0;
   listener: OpListener | undefined;
+  /** Called before a plain 64-bit store, which replaces a value without having read it. */
+  plainStore64: ((cpu: Cpu, word: number, lo: number, hi: number) => void) | undefined;
 
   reset(): void {
     this.hash = 0x811c9dc5 | 0;
@@ -121,6 +123,7 @@ export class PlainCpu extends Cpu {
 
   store64(q: number, lo: number, hi: number): void {
     const word = q * 2;
+    if (this.run.plainStore64 !== undefined) this.run.plainStore64(this, word, lo, hi);
     this.arena.put(word, lo);
     this.w[word + 1] = hi;
     this.note(Op.Store64, word, lo, hi);

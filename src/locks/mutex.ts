@@ -8,10 +8,13 @@ import { LOCK_SLOTS } from './probe.ts';
 /** The word of a mutex. Who holds it is in `Cpu.held`. */
 export interface MutexWords {
   readonly state: number;
+  /** Told before the lock is taken and when it is dropped (D21). */
+  readonly watch?: ((cpu: Cpu, taken: boolean) => void) | undefined;
 }
 
 /** mutex_lock(). */
 export function* mutexLock(cpu: Cpu, lock: MutexWords): Steps<void> {
+  lock.watch?.(cpu, true);
   if (cpu.stepped) yield cpu.at(Op.CompareExchange, lock.state);
   let wait = 0;
   let contended = false;
@@ -36,6 +39,7 @@ export function* mutexLock(cpu: Cpu, lock: MutexWords): Steps<void> {
 /** mutex_unlock(). */
 export function* mutexUnlock(cpu: Cpu, lock: MutexWords): Steps<void> {
   cpu.held &= ~HELD_SLOTS;
+  lock.watch?.(cpu, false);
   if (cpu.probe !== undefined)
     cpu.probe.released(cpu, LOCK_SLOTS, true, cpu.now() - cpu.holdStart[LOCK_SLOTS]);
   if (cpu.stepped) yield cpu.at(Op.Exchange, lock.state);

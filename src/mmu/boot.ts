@@ -1,17 +1,21 @@
 /** What exists before the first actor runs: L1's nested tables in guest memory, counters, the roots of the vCPUs. */
 import { pagesPerHpage } from '../arena/layout.ts';
 import type { Steps } from '../cpu/steps.ts';
-import { cacheTopup } from './memory-cache.ts';
+import { topupVcpuCache } from './memory-cache.ts';
 import { defaultMmuPages, type KvmConfig, type L1Mapping } from './config.ts';
 import { ACC_ALL, SPTE_PS, SPTE_W, type SpteFormat } from './format.ts';
+import { fillFrames } from './host/frames.ts';
 import { KVM, type Kvm } from './kvm.ts';
+import { loadL1Root } from './l1-root.ts';
+import { resetPmlIndex } from './log/pml.ts';
 import { MEMSLOT_GONE } from './memslot.ts';
 import { makeRole } from './role.ts';
 import { spPut, spRootCount, SP } from './shadow-page.ts';
 import { getShadowPage } from './shadow/get-page.ts';
 import { gpteQ, isPresentGpte, walkIndex } from './shadow/walk-addr.ts';
 import { pfnHi, pfnLo } from './spte.ts';
-import { VCPU } from './vcpu-words.ts';
+import { setRoot, tlbFlushRoot } from './tlb.ts';
+import { ROOT_L1, VCPU } from './vcpu-words.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Counts the pages L1's tables need: the roots first, then tables in the order mappings first need them. */
@@ -86,10 +90,12 @@ export function bootVm(kvm: Kvm): void {
   const { config } = kvm;
   kvm.put(KVM.nMax, config.nrMmuPages > 0 ? config.nrMmuPages : defaultMmuPages(config.slots));
   kvm.put(KVM.manualProtect, config.manualProtect);
+  for (let vcpu = 0; vcpu < config.vcpus && config.pmlEntries > 0; vcpu++) resetPmlIndex(kvm, vcpu);
   for (const slot of kvm.slots) {
     slot.initLpageInfo();
     if (slot.config.gone === true) kvm.arena.put(slot.flagsWord, MEMSLOT_GONE);
   }
+  if (config.hostMap) fillFrames(kvm);
   buildGuestTables(kvm);
 }
 
@@ -101,6 +107,7 @@ export function rootRole(kvm: Kvm, root: number): number {
     access: ACC_ALL,
     efer_nx: kvm.format.name === 'npt',
     smep_andnot_wp: kvm.config.roots[root]!.smep,
+    // What L1 says in its EPTP, and it can only say what the host has: `l1AdBits` implies `hostAdBits`.
     ad_disabled: kvm.format.name === 'ept' && !kvm.config.l1AdBits,
     guest_mode: kvm.config.roots[root]!.guestMode !== false,
   });
@@ -112,14 +119,27 @@ export function* loadRoot(vcpu: Vcpu, root: number): Steps<void> {
   const word = vcpu.word(VCPU.roots + root);
   kvm.arena.put(vcpu.word(VCPU.root), root);
   if (kvm.w[word] !== 0) return;
-  const { objects } = kvm.layout.dims.caches;
-  cacheTopup(kvm, caches.header, kvm.headerPool, 5, objects, false);
-  cacheTopup(kvm, caches.table, kvm.tablePool, 5, objects, false);
-  cacheTopup(kvm, caches.shadowInfo, kvm.shadowInfoPool, 5, objects, false);
+  if (root === ROOT_L1) {
+    yield* loadL1Root(vcpu);
+    return;
+  }
+  const enough =
+    topupVcpuCache(kvm, cpu, caches.header, kvm.headerPool, 5) &&
+    topupVcpuCache(kvm, cpu, caches.table, kvm.tablePool, 5) &&
+    topupVcpuCache(kvm, cpu, caches.shadowInfo, kvm.shadowInfoPool, 5);
+  // -ENOMEM: KVM_RUN ends, and user space enters again.
+  if (!enough) return;
   yield* kvm.writeLock(cpu);
-  yield* kvm.engine.makeMmuPagesAvailable(vcpu);
+  if ((yield* kvm.engine.makeMmuPagesAvailable(vcpu)) !== 0) {
+    // -ENOSPC ends KVM_RUN, and user space enters again.
+    yield* kvm.writeUnlock(cpu);
+    return;
+  }
   const sp = yield* getShadowPage(vcpu, kvm.config.tableGfn + kvm.l1RootTable(root), rootRole(kvm, root));
   spPut(kvm, sp, SP.rootCount, spRootCount(kvm, sp) + 1);
-  kvm.arena.put(word, sp);
+  setRoot(vcpu, root, sp);
+  // flush_tlb_current(): whatever this vCPU cached of a root it had to let go of is over (5.6); INVEPT left it to this (A7).
+  tlbFlushRoot(vcpu, root);
   yield* kvm.writeUnlock(cpu);
+  yield* kvm.engine.syncRoots(vcpu);
 }

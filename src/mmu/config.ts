@@ -48,7 +48,10 @@ export interface L1Root {
   readonly guestMode?: boolean;
 }
 
-/** Whether a flush may name a range (kernel-facts 5.5), and by which address TLB entries of EPT02 are matched (H-K). */
+/**
+ * Whether a flush may name a range (kernel-facts 5.5), and whether KVM's gfn is compared with the address in the TLB entry
+ * (`range-l1`) or with the gfn of L1 behind it (`range-l2`); see src/mmu/flush-range.ts (H-K).
+ */
 export type FlushBackend = 'full' | 'range-l1' | 'range-l2';
 
 /** What only some casts need. */
@@ -63,6 +66,8 @@ export interface CastConfig {
   readonly pmlEntries: number;
   /** Entries of a vCPU's dirty ring, 0 for the bitmap. */
   readonly ringEntries: number;
+  /** Ids of the slots whose logging user space turns off and on while it may migrate them (log-toggle). */
+  readonly toggledSlots: readonly number[];
   readonly pscEntries: number;
   /** The host may change its mappings of guest memory. */
   readonly hostMap: boolean;
@@ -74,6 +79,8 @@ export interface CastConfig {
   readonly mmioGenBits: number;
   /** nx_huge_pages_recovery_ratio. */
   readonly nxRecoveryRatio: number;
+  /** Threads beside the vCPUs read memslots under SRCU (NX recovery, the shrinker). */
+  readonly srcuWorkers: boolean;
   /** L1's level-1 tables may go out of sync (kernel-facts 1.2); off: every write to them is emulated. */
   readonly unsync: boolean;
   /** Pages for nested tables beyond those of the boot, for L1 to build more with; the last of `tablePages`. */
@@ -94,6 +101,7 @@ export const NO_CAST: CastConfig = {
   hostAdBits: true,
   pmlEntries: 0,
   ringEntries: 0,
+  toggledSlots: [],
   pscEntries: 0,
   hostMap: false,
   spareFrames: 0,
@@ -101,6 +109,7 @@ export const NO_CAST: CastConfig = {
   seqBits: 31,
   mmioGenBits: 19,
   nxRecoveryRatio: 60,
+  srcuWorkers: false,
   unsync: true,
   l1SpareTables: 0,
   enomemRate: 0,

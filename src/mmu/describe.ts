@@ -1,6 +1,5 @@
 /** Names for the words of the arena, for traces, deadlock reports and explanations. */
-import { VCPU_WORDS } from '../arena/layout.ts';
-import { KVM, type Kvm } from './kvm.ts';
+import type { Kvm } from './kvm.ts';
 import {
   isExecutable,
   isHostWritable,
@@ -13,24 +12,8 @@ import {
 } from './format.ts';
 import { describeRole, roleLevel } from './role.ts';
 import { spGfn, spRole } from './shadow-page.ts';
-import { VCPU } from './vcpu-words.ts';
-
-const KVM_NAMES: Readonly<Record<number, string>> = {
-  [KVM.mmuCnts]: 'mmu_lock.cnts',
-  [KVM.mmuWaitLock]: 'mmu_lock.wait_lock',
-  [KVM.slotsState]: 'slots_lock',
-  [KVM.invalidateSeq]: 'mmu_invalidate_seq',
-  [KVM.splitRequest]: 'split request',
-  [KVM.splitDone]: 'splits done',
-  [KVM.pauseRequest]: 'pause request',
-  [KVM.paused]: 'paused vCPUs',
-};
-
-function fieldName(table: Readonly<Record<string, number>>, offset: number): string {
-  let name = `word ${offset}`;
-  for (const [key, value] of Object.entries(table)) if (value <= offset) name = key;
-  return name;
-}
+import { nameOfSlotWord } from './slot-words.ts';
+import { nameOfWord } from './word-names.ts';
 
 /** `0x23 rw- AD HM PS` for a leaf (frame, permissions, A/D, host- and MMU-writable, size), `-> table 5` for a table. */
 export function describeSpte(kvm: Kvm, lo: number, hi: number): string {
@@ -80,27 +63,11 @@ export function describeWord(kvm: Kvm, word: number): string {
   }
   if (word >= layout.memory && word < layout.memory + layout.dims.pfns)
     return `page ${hex(word - layout.memory)}`;
-  if (word >= layout.kvm && word < layout.vcpus) {
-    const offset = word - layout.kvm;
-    return KVM_NAMES[offset] ?? `kvm ${fieldName(KVM, offset)}`;
-  }
-  if (word >= layout.vcpus && word < layout.pools) {
-    const at = word - layout.vcpus;
-    return `vCPU ${Math.floor(at / VCPU_WORDS)} ${fieldName(VCPU, at % VCPU_WORDS)}`;
-  }
+  const name = nameOfWord(kvm, word);
+  if (name !== undefined) return name;
   for (const slot of kvm.slots) {
-    const { layout: s } = slot;
-    const within = (from: number, words: number): boolean => word >= from && word < from + words;
-    if (within(s.flags, 2)) return `slot ${slot.config.id} flags`;
-    if (within(s.dirtyBitmap, s.bitmapWords))
-      return `slot ${slot.config.id} dirty bitmap [${word - s.dirtyBitmap}]`;
-    if (within(s.destination, slot.npages))
-      return `destination of gfn ${hex(slot.baseGfn + word - s.destination)}`;
-    for (const level of [1, 2, 3] as const) {
-      const heads = level === 3 ? s.lpageInfo[2] - s.rmap[3] : s.rmap[(level + 1) as 2 | 3] - s.rmap[level];
-      if (within(s.rmap[level], heads))
-        return `rmap head L${level} [${word - s.rmap[level]}] of slot ${slot.config.id}`;
-    }
+    const inSlot = nameOfSlotWord(slot, word);
+    if (inSlot !== undefined) return inSlot;
   }
   return `word ${word}`;
 }

@@ -8,22 +8,33 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import type { Steps } from '../cpu/steps.ts';
 import type { QRwLockWords } from '../locks/qrwlock.ts';
+import type { HostPageSteps } from './host-page.ts';
+import type { HostSteps } from './host/steps.ts';
 import type { Kvm } from './kvm.ts';
+import type { LogSteps } from './log/steps.ts';
 import type { SplitCaches } from './memory-cache.ts';
 import type { MemSlot } from './memslot.ts';
+import type { L1Steps } from './shadow/l1-steps.ts';
 import type { SplitPass } from './shadow/split-pass.ts';
+import type { TdpLogSteps } from './tdp/log-steps.ts';
+import type { TdpSteps } from './tdp/steps.ts';
 import type { Vcpu } from './vcpu.ts';
+import type { VersionSteps } from './version-steps.ts';
+import type { VmWideSteps } from './vm-wide-steps.ts';
 
 /** What the loop over a head does after one attempt. */
 export type AfterAttempt = 'restart' | 'next' | 'leave';
 
-export interface Engine {
+/** How often a split pass flushes for its splits (D24, kernel-facts 0; `ancestor` is the variant of 9.1's last row). */
+export type FlushProfile = 'P0' | 'P1' | 'P2' | 'P3' | 'P4' | 'ancestor';
+
+export interface Engine extends LogSteps, HostPageSteps, HostSteps, L1Steps, VmWideSteps, VersionSteps, TdpSteps, TdpLogSteps {
   /** Identifier, as `--variant` takes it. */
   readonly name: string;
   /** One sentence for `list`. */
   readonly summary: string;
   /** Which flush accounting of D24 applies. */
-  readonly profile: 'P0' | 'P1' | 'P2';
+  readonly profile: FlushProfile;
 
   // -- mmu_lock (kernel-facts 10) --
   writeLock(cpu: Cpu, lock: QRwLockWords): Steps<void>;
@@ -42,7 +53,7 @@ export interface Engine {
   afterAttempt(result: number): AfterAttempt;
   /** 3.8 step 2: the role of the child of a huge SPTE whose entry has `access`. */
   splitChildRole(kvm: Kvm, parentRole: number, access: number): number;
-  /** 3.8: the child, found or new. */
+  /** 3.8: the child, found or new; 0 if the design leaves this page huge. */
   getSpForSplit(pass: SplitPass, hugeSptep: number): number;
   /** 3.9: entry 0 of the child, left in `cpu.lo/hi`. */
   makeHugePageSplitSpte(
@@ -57,7 +68,7 @@ export interface Engine {
   fillSplitChild(pass: SplitPass, sp: number, from: number): number;
   /** 3.10 step 2: must the TLBs be flushed between dropping the huge SPTE and linking the child? */
   splitNeedsFlush(pass: SplitPass): boolean;
-  /** The gfn the flush of 3.10 names: right since 6.3, the parent's own gfn before (B-14). */
+  /** The gfn the flush of 3.10 names, in a split or a fault: right since 6.3, the parent's own gfn before (B-14). */
   splitFlushGfn(kvm: Kvm, hugeSptep: number, gfn: number): number;
   /** 3.10 steps 3 and 4. The caller has announced Store64 of the entry. */
   linkSplitChild(pass: SplitPass, hugeSptep: number, sp: number): void;

@@ -2,6 +2,7 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { C, type CounterName } from '../cpu/counters.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
+import { publishRange } from './flush-range.ts';
 import type { Kvm } from './kvm.ts';
 import type { FlushReason } from './observer.ts';
 import {
@@ -31,14 +32,25 @@ const REASON_COUNTER: Record<FlushReason, CounterName> = {
 };
 
 /**
- * kvm_flush_remote_tlbs(). The range is what the caller would hand to a range backend (5.5); on this machine, as on
- * bare metal, every flush is full. `pages` 0 asks for everything.
+ * kvm_flush_remote_tlbs(), or with a range kvm_flush_remote_tlbs_range(): what a range backend is handed (5.5); on bare
+ * metal every flush is full. The gfns are L1's. `pages` 0 asks for everything.
  */
 export function* flushRemoteTlbs(kvm: Kvm, cpu: Cpu, reason: FlushReason, gfn = 0, pages = 0): Steps<void> {
   cpu.count(C.flushes);
   cpu.count(C[REASON_COUNTER[reason]]);
   kvm.observer.flush(cpu, reason, gfn, pages);
-  yield* makeAllCpusRequest(kvm, cpu, REQ_TLB_FLUSH);
+  if (pages === 0 || kvm.config.flushBackend === 'full') {
+    yield* makeAllCpusRequest(kvm, cpu, REQ_TLB_FLUSH);
+    return;
+  }
+  cpu.count(C.flushRanges);
+  for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
+    const request = yield* publishRange(kvm, cpu, vcpu, gfn, pages);
+    const word = kvm.vcpuWord(vcpu) + VCPU.requests;
+    if (cpu.stepped) yield cpu.at(Op.Or, word);
+    cpu.or(word, request);
+  }
+  yield* kickAllCpus(kvm, cpu);
 }
 
 /** kvm_make_all_cpus_request() with KVM_REQUEST_WAIT: returns once no vCPU can still use what it had cached. */
@@ -49,6 +61,12 @@ export function* makeAllCpusRequest(kvm: Kvm, cpu: Cpu, request: number): Steps<
     if (cpu.stepped) yield cpu.at(Op.Or, word);
     cpu.or(word, request);
   }
+  yield* kickAllCpus(kvm, cpu);
+}
+
+/** kvm_vcpu_kick() of all that are in the guest, and the wait for each of them. */
+function* kickAllCpus(kvm: Kvm, cpu: Cpu): Steps<void> {
+  const { vcpus } = kvm.config;
   // All requests are visible before the first mode is read: the pairing of kernel-facts 10.4.
   for (let vcpu = 0; vcpu < vcpus; vcpu++) {
     const word = kvm.vcpuWord(vcpu) + VCPU.mode;

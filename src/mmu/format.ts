@@ -13,8 +13,16 @@ export const SPTE_MMU_PRESENT = 0x800;
 const BIT63_HI = -0x80000000;
 /** SPTE_TDP_AD_DISABLED, bit 52. */
 export const SPTE_AD_DISABLED_HI = 1 << 20;
+/** SPTE_TDP_AD_WRPROT_ONLY: D bits exist, but writes are tracked by W. */
+export const SPTE_AD_WRPROT_ONLY_HI = 2 << 20;
 /** Bits 52..53 together. */
 export const SPTE_AD_MASK_HI = 3 << 20;
+
+/**
+ * REMOVED_SPTE, FROZEN_SPTE since 6.12: an entry of the TDP MMU that somebody is taking away; nobody else may install
+ * anything until he has stored 0 (kernel-facts 2.6, 4.5). Not present, for hardware and for readers. The upper half is 0.
+ */
+export const REMOVED_SPTE_LO = 0x5a0;
 
 export interface SpteFormat {
   readonly name: SpteFormatName;
@@ -77,6 +85,8 @@ export const ACC_TRACK_SHIFT_HI = 22;
 export const ACC_TRACK_SAVED_LO = 0x5;
 
 export const isShadowPresent = (lo: number): boolean => (lo & SPTE_MMU_PRESENT) !== 0;
+/** is_removed_spte(), is_frozen_spte(). */
+export const isRemovedSpte = (lo: number, hi: number): boolean => lo === REMOVED_SPTE_LO && hi === 0;
 export const isLarge = (lo: number): boolean => (lo & SPTE_PS) !== 0;
 export const isWritable = (lo: number): boolean => (lo & SPTE_W) !== 0;
 export const sptePfn = (lo: number, hi: number): number => (hi & 0xfffff) * 0x100000 + (lo >>> 12);

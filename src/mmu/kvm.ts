@@ -33,7 +33,7 @@ export const KVM = {
   invalidateSeq: 15,
   invalidateInProgress: 16,
   manualProtect: 17,
-  /** A dirty-log ioctl has write-protected pages and not flushed yet (5.6, deferrable kinds). */
+  /** How many dirty-log ioctls take W or D away and have not flushed yet (5.6, deferrable kinds). */
   deferredFlush: 18,
   /** Work of sharded splitting: generation, shards done. */
   splitRequest: 20,
@@ -50,7 +50,7 @@ export const KVM = {
   mmuLastOwner: 31,
   /** Split attempts that ended with -ENOSPC or -ENOMEM: huge leaves may be left for good (H-I, Q43). */
   splitFailures: 32,
-  /** 1 once the migration has copied every page at least once, or the log will name every page (Q46). */
+  /** Slots (bits by index) of which every page was copied at least once, or the log will name every page (Q46). */
   firstCopyDone: 33,
   /** mmu_invalidate_range_start and _end, gfns; meaningful while in_progress is not 0. */
   invalidateStart: 34,
@@ -73,7 +73,7 @@ export const KVM = {
   unsyncPagesLock: 46,
   /** Generation of the memslots, for MMIO SPTEs. */
   slotsGen: 47,
-  /** Shadow pages of an old generation that kvm_zap_obsolete_pages has still to free. */
+  /** Length of zapped_obsolete_pages: pages that kvm_zap_obsolete_pages has still to free; see obsoleteHead. */
   obsoletePages: 48,
   /** slots_arch_lock. */
   slotsArchState: 49,
@@ -86,8 +86,22 @@ export const KVM = {
   /** pages_4k.. of the host: frames on the free ring are at layout.frames. */
   hostFreeHead: 55,
   hostFreeTail: 56,
-  /** Lock of the host's own page tables (mmap_lock and page-table locks in one). */
+  /** Lock of the host's own page tables. */
   hostLock: 57,
+  /** mmap_lock of the host: readers, -1 a writer (src/mmu/host/host-lock.ts). */
+  mmapLock: 58,
+  /** Locks of reverse maps, where they are walked without mmu_lock: four words from here (src/mmu/rmap-lock.ts). */
+  rmapLocks: 59,
+  /** L1's own lock over its nested tables (src/actors/l1-vcpu.ts). */
+  l1Lock: 80,
+  /** User space's own lock over what its threads share of the dirty log (src/actors/user-lock.ts). */
+  userLock: 90,
+  /** Slots (bits by index) whose logging was off for a while: user space must copy all of their pages again. */
+  recopySlots: 91,
+  /** zapped_obsolete_pages: first of the pages that were zapped and wait for their commit, linked by SP.linkNext. */
+  obsoleteHead: 92,
+  /** SRCU read sections of threads that are no vCPU's (NX recovery, the shrinker). */
+  srcuWorkers: 93,
 } as const;
 
 if (KVM.hostLock >= KVM_WORDS) throw new Error('KVM words overflow');
@@ -148,14 +162,17 @@ export class Kvm {
       waitLock: this.base + KVM.mmuWaitLock,
       owner: this.base + KVM.mmuOwner,
     };
-    this.slotsLock = { state: this.base + KVM.slotsState };
+    this.slotsLock = {
+      state: this.base + KVM.slotsState,
+      watch: (cpu, taken) => this.observer.lockOrder(cpu, 'slots_lock', taken),
+    };
     this.headerPool = new Pool(arena, POOL_HEADERS);
     this.tablePool = new Pool(arena, POOL_TABLES);
     this.descPool = new Pool(arena, POOL_DESCS);
     this.shadowInfoPool = new Pool(arena, POOL_SHADOW_INFO);
     this.tablePfnBase = layout.dims.pfns;
     this.fillEmpty = makeFillEmpty(arena.w);
-    this.needbreakVisible = config.preempt === 'full';
+    this.needbreakVisible = config.preempt === 'full' || engine.needbreakInAllModels;
   }
 
   /** Reads a VM-wide word that the caller's lock protects. */
@@ -166,6 +183,13 @@ export class Kvm {
   /** Writes a VM-wide word that the caller's lock protects. */
   put(field: number, value: number): void {
     this.arena.put(this.base + field, value);
+  }
+
+  /** A dirty-log ioctl begins (1) to take W or D away, or has flushed (-1); RESET flushes without slots_lock (A15). */
+  oweFlush(by: 1 | -1): void {
+    const word = this.base + KVM.deferredFlush;
+    if (this.arena.tracked) this.arena.put(word, this.w[word]! + by);
+    else Atomics.add(this.w, word, by);
   }
 
   header(sp: number): number {
@@ -217,6 +241,7 @@ export class Kvm {
 
   /** write_lock(&kvm->mmu_lock), and proof that nobody else is inside (D1). */
   *writeLock(cpu: Cpu): Steps<void> {
+    this.observer.lockOrder(cpu, 'mmu_lock', true);
     yield* this.engine.writeLock(cpu, this.mmuLock);
     const other = this.swapOwner(cpu.actor + 1);
     if (other !== 0) {
@@ -230,6 +255,7 @@ export class Kvm {
 
   /** read_lock(&kvm->mmu_lock). */
   *readLock(cpu: Cpu): Steps<void> {
+    this.observer.lockOrder(cpu, 'mmu_lock', true);
     yield* this.engine.readLock(cpu, this.mmuLock);
     if (this.w[this.mmuLock.owner] !== 0) {
       this.observer.broken(cpu, {

@@ -1,8 +1,10 @@
 /** kvm_mmu_memory_cache: objects allocated ahead, because nothing may sleep under `mmu_lock` (kernel-facts 2.3). */
 import { ArenaError } from '../arena/errors.ts';
 import type { Pool } from '../arena/pool.ts';
+import type { Cpu } from '../cpu/cpu.ts';
 import { KernelBug } from './bug.ts';
 import { CACHE_OBJECTS } from './config.ts';
+import { allocationFails } from './environment.ts';
 import type { Kvm } from './kvm.ts';
 
 /** A cache is a word with the number of objects, then the objects. These give the word. */
@@ -82,4 +84,15 @@ export function cacheTopup(
     kvm.arena.put(cache, count);
   }
   return true;
+}
+
+/**
+ * Topup of one cache of a vCPU to its capacity. Whatever is allocated outside the split caches comes through here, or asks
+ * `allocationFails()` of src/mmu/environment.ts first. It may fail though the cache holds enough: caches of 40 objects never
+ * run low on a small machine, and the failure is there for what the caller makes of it.
+ * @returns false for -ENOMEM: objects that are there already stay, and the caller leaves for user space
+ */
+export function topupVcpuCache(kvm: Kvm, cpu: Cpu, cache: number, pool: Pool, min: number): boolean {
+  if (allocationFails(kvm, cpu)) return false;
+  return cacheTopup(kvm, cache, pool, min, kvm.layout.dims.caches.objects, false);
 }

@@ -43,6 +43,8 @@ export class Observer {
   broken(_cpu: Cpu, _rule: RuleBreak): void {}
   /** One attempt to split a huge page: kvm_mmu_split_huge_page. */
   splitAttempt(_cpu: Cpu, _gfn: number, _level: number, _lo: number, _hi: number, _errno: number): void {}
+  /** One attempt to split a huge page of the TDP MMU: the same tracepoint of the kernel (3.11). */
+  tdpSplitAttempt(_cpu: Cpu, _gfn: number, _level: number, _lo: number, _hi: number, _errno: number): void {}
   /** An attempt begins: `mmu_lock` is held, nothing was looked at yet. splitAttempt ends it. */
   splitBegin(_cpu: Cpu, _sptep: number): void {}
   /** The attempt has its child `sp`, found or made, and is about to fill it. */
@@ -79,12 +81,34 @@ export class Observer {
   installed(_cpu: Cpu, _rootSp: number, _sptep: number, _seq: number): void {}
   /** A write to L1's tables by L1 itself: entry `q` of the table at `gfn` went to (lo, hi). */
   guestPte(_cpu: Cpu, _gfn: number, _q: number, _lo: number, _hi: number): void {}
+  /** Every vCPU has executed L1's INVEPT for these roots (bits by index): L2 uses nothing that L1 removed before. */
+  l1Invalidated(_cpu: Cpu, _roots: number): void {}
   /** A memslot was deleted (`gone` true, after its mappings were flushed) or came back. */
   slotChanged(_cpu: Cpu, _slot: number, _gone: boolean): void {}
   /** An RCU-protected table was given back to its pool. */
   rcuFreed(_cpu: Cpu, _sp: number): void {}
   /** A guest access is about to use frame `pfn` for the L1 gfn it believes is behind it. */
   guestAccess(_cpu: Cpu, _vcpu: number, _pfn: number, _write: boolean): void {}
+  /** The loop over a head starts over, which a split or a dropped lock must account for (D12). */
+  splitRestart(_cpu: Cpu, _head: number): void {}
+  /** A present entry of the shadow MMU went from the old value, as the atomic operation found it, to the new one. */
+  spteChanged(_cpu: Cpu, _sptep: number, _oldLo: number, _oldHi: number, _lo: number, _hi: number): void {}
+  /** A shadow page is about to go back to the pools. */
+  pageFreed(_cpu: Cpu, _sp: number): void {}
+  /** A page was marked in the dirty log of its slot, bitmap or ring, for this actor's own write or mapping (D19). */
+  dirtied(_cpu: Cpu, _slot: number, _gfn: number): void {}
+  /** kvm_set_pfn_dirty() and kvm_set_pfn_accessed(): the host page behind an SPTE value inherits its bits (Q47). */
+  hostPageInherits(_cpu: Cpu, _sptep: number, _oldLo: number, _oldHi: number, _dirty: boolean): void {}
+  /** A plain 64-bit store is about to replace what is at `word`: nothing read together with the write (D5). */
+  plainStore64(_cpu: Cpu, _word: number, _lo: number, _hi: number): void {}
+  /** fast_page_fault() has made a leaf more permissive without mmu_lock. */
+  fastFixed(_cpu: Cpu, _sptep: number, _gfn: number, _lo: number, _hi: number): void {}
+  /** The processor has ended a walk in `table`; what it found goes into the TLB next. */
+  walked(_cpu: Cpu, _vcpu: number, _table: number): void {}
+  /** A translation was put into the TLB entry at `word`. */
+  tlbFilled(_cpu: Cpu, _vcpu: number, _word: number): void {}
+  /** The vCPU has dropped everything it had cached. */
+  tlbFlushed(_cpu: Cpu, _vcpu: number): void {}
   /** A vCPU has just stored IN_GUEST_MODE and not yet looked at its requests again. */
   guestEntering(_cpu: Cpu, _vcpu: number): void {}
   /** The vCPU goes on into the guest. */

@@ -2,20 +2,20 @@
  * Lists of spteps: rmap heads and parent lists (kernel-facts 1.3).
  *
  * A head is one word: 0 empty; bit 0 clear, the single sptep shifted left by one; bit 0 set, the first descriptor
- * shifted left by one. A descriptor is `more`, `count` and fourteen spteps. This is the 6.1 algorithm: an add goes to
- * the first descriptor with room, a removal fills the hole with the last entry of the same descriptor.
+ * shifted left by one. Where in the descriptors an entry goes, and what fills the hole of one that leaves, differs by
+ * version: steps of the engine (src/mmu/pte-desc.ts has those of 6.1).
  */
-import { DESC_WORDS, PTE_LIST_EXT } from '../arena/layout.ts';
+import { PTE_LIST_EXT } from '../arena/layout.ts';
 import { KernelBug } from './bug.ts';
 import type { Kvm } from './kvm.ts';
 import { cachePop } from './memory-cache.ts';
-
-const MORE = 0;
-const COUNT = 1;
-const FIRST = 2;
-
-/** Word of a descriptor. */
-const descWord = (kvm: Kvm, desc: number): number => kvm.layout.descs + desc * DESC_WORDS;
+import {
+  DESC_COUNT as COUNT,
+  DESC_FIRST as FIRST,
+  DESC_MORE as MORE,
+  descCount,
+  descWord,
+} from './pte-desc.ts';
 
 /**
  * pte_list_add(). Returns how many entries the list had before.
@@ -39,25 +39,7 @@ export function pteListAdd(kvm: Kvm, cache: number, sptep: number, head: number)
     arena.put(head, (desc << 1) | 1);
     return 1;
   }
-  let at = descWord(kvm, value >>> 1);
-  let before = 0;
-  while (w[at + COUNT] === PTE_LIST_EXT) {
-    before += PTE_LIST_EXT;
-    const more = w[at + MORE]!;
-    if (more === 0) {
-      const desc = cachePop(kvm, cache, 'pte_list_desc');
-      arena.put(at + MORE, desc);
-      at = descWord(kvm, desc);
-      arena.put(at + MORE, 0);
-      arena.put(at + COUNT, 0);
-      break;
-    }
-    at = descWord(kvm, more);
-  }
-  const count = w[at + COUNT]!;
-  arena.put(at + FIRST + count, sptep);
-  arena.put(at + COUNT, count + 1);
-  return before + count;
+  return kvm.engine.descAdd(kvm, cache, sptep, head);
 }
 
 /**
@@ -76,18 +58,10 @@ export function pteListRemove(kvm: Kvm, sptep: number, head: number): void {
   let prev = 0;
   for (let desc = value >>> 1; desc !== 0;) {
     const at = descWord(kvm, desc);
-    const count = w[at + COUNT]!;
+    const count = descCount(w[at + COUNT]!);
     for (let i = 0; i < count; i++) {
       if (w[at + FIRST + i] !== sptep) continue;
-      arena.put(at + FIRST + i, w[at + FIRST + count - 1]!);
-      arena.put(at + FIRST + count - 1, 0);
-      arena.put(at + COUNT, count - 1);
-      if (count === 1) {
-        const more = w[at + MORE]!;
-        if (prev !== 0) arena.put(descWord(kvm, prev) + MORE, more);
-        else arena.put(head, more === 0 ? 0 : (more << 1) | 1);
-        kvm.descPool.free(desc);
-      }
+      kvm.engine.descRemove(kvm, head, desc, prev, i);
       return;
     }
     prev = desc;
@@ -113,7 +87,8 @@ export function pteListEntries(kvm: Kvm, head: number): number[] {
   const entries: number[] = [];
   for (let desc = value >>> 1; desc !== 0;) {
     const at = descWord(kvm, desc);
-    for (let i = 0; i < w[at + COUNT]!; i++) entries.push(w[at + FIRST + i]!);
+    const count = descCount(w[at + COUNT]!);
+    for (let i = 0; i < count; i++) entries.push(w[at + FIRST + i]!);
     desc = w[at + MORE]!;
   }
   return entries;
@@ -126,7 +101,7 @@ export function pteListDescs(kvm: Kvm, head: number): number[] {
   if ((value & 1) === 0) return [];
   const sizes: number[] = [];
   for (let desc = value >>> 1; desc !== 0; desc = w[descWord(kvm, desc) + MORE]!) {
-    sizes.push(w[descWord(kvm, desc) + COUNT]!);
+    sizes.push(descCount(w[descWord(kvm, desc) + COUNT]!));
     if (sizes.length > 1_000_000) throw new Error(`descriptor chain of head word ${head} does not end`);
   }
   return sizes;
@@ -157,7 +132,7 @@ export class RmapIterator {
     const at = descWord(kvm, this.desc);
     if (this.pos < PTE_LIST_EXT - 1) {
       this.pos++;
-      const sptep = this.pos < kvm.w[at + COUNT]! ? kvm.w[at + FIRST + this.pos]! : 0;
+      const sptep = this.pos < descCount(kvm.w[at + COUNT]!) ? kvm.w[at + FIRST + this.pos]! : 0;
       if (sptep !== 0) return sptep;
     }
     this.desc = kvm.w[at + MORE]!;

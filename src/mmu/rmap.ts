@@ -1,15 +1,16 @@
 /** Reverse maps and the primitives that change a reachable leaf (kernel-facts 1.3, 3.7, 3.10). */
 import type { Cpu } from '../cpu/cpu.ts';
 import { C } from '../cpu/counters.ts';
+import type { Steps } from '../cpu/steps.ts';
 import { KernelBug } from './bug.ts';
 import type { Kvm } from './kvm.ts';
 import { KVM } from './kvm.ts';
-import type { MemSlot } from './memslot.ts';
-import { isLastSpte, isShadowPresent, isWritable } from './format.ts';
+import { MEMSLOT_GONE, type MemSlot } from './memslot.ts';
+import { isLastSpte, isShadowPresent } from './format.ts';
 import { pteListAdd, pteListRemove } from './pte-list.ts';
+import { checkRmapLock, rmapLock, rmapUnlock } from './rmap-lock.ts';
 import { roleLevel } from './role.ts';
 import { pageGetGfn, pageSetTranslation, spRole, spteIndex, sptepToSp } from './shadow-page.ts';
-import { canBeMadeWritable } from './spte.ts';
 
 /** kvm_update_page_stats(). */
 export function updatePageStats(kvm: Kvm, level: number, by: number): void {
@@ -35,7 +36,9 @@ export function rmapAdd(
   const level = roleLevel(spRole(kvm, sp));
   pageSetTranslation(kvm, sp, spteIndex(kvm, sptep), gfn, access);
   updatePageStats(kvm, level, 1);
-  return pteListAdd(kvm, cache, sptep, slot.rmapWord(gfn, level));
+  const head = slot.rmapWord(gfn, level);
+  if (kvm.engine.locksRmaps) checkRmapLock(kvm, cpu, head);
+  return pteListAdd(kvm, cache, sptep, head);
 }
 
 /** rmap_remove(). */
@@ -45,7 +48,16 @@ export function rmapRemove(kvm: Kvm, cpu: Cpu, sptep: number): void {
   const gfn = pageGetGfn(kvm, sp, spteIndex(kvm, sptep));
   const slot = kvm.slotOf(gfn);
   if (slot === undefined) throw new KernelBug('Q20', `rmap_remove: gfn ${gfn} has no memslot`, [sptep * 2]);
-  pteListRemove(kvm, sptep, slot.rmapWord(gfn, roleLevel(spRole(kvm, sp))));
+  if ((kvm.w[slot.flagsWord]! & MEMSLOT_GONE) !== 0) {
+    throw new KernelBug(
+      'Q40',
+      `rmap_remove: the memslot of gfn ${gfn} was deleted, its reverse maps are freed`,
+      [sptep * 2, slot.flagsWord],
+    );
+  }
+  const head = slot.rmapWord(gfn, roleLevel(spRole(kvm, sp)));
+  if (kvm.engine.locksRmaps) checkRmapLock(kvm, cpu, head);
+  pteListRemove(kvm, sptep, head);
 }
 
 /**
@@ -58,6 +70,8 @@ export function mmuSpteClearTrackBits(kvm: Kvm, cpu: Cpu, sptep: number): boolea
   const level = roleLevel(spRole(kvm, sptepToSp(kvm, sptep)));
   cpu.exchange64(sptep, 0, 0);
   if (!isLastSpte(cpu.lo, level)) return false;
+  kvm.engine.hostPageInherits(kvm, cpu, sptep, cpu.lo, cpu.hi, 0, 0);
+  kvm.observer.spteChanged(cpu, sptep, cpu.lo, cpu.hi, 0, 0);
   updatePageStats(kvm, level, -1);
   return true;
 }
@@ -68,18 +82,39 @@ export function dropSpte(kvm: Kvm, cpu: Cpu, sptep: number): void {
 }
 
 /**
+ * The same where reverse maps have locks of their own (6.15): the entry goes first, and whoever walks the head meanwhile
+ * finds it gone.
+ */
+export function* dropLeaf(kvm: Kvm, cpu: Cpu, sptep: number): Steps<void> {
+  if (!kvm.engine.locksRmaps) {
+    dropSpte(kvm, cpu, sptep);
+    return;
+  }
+  if (!mmuSpteClearTrackBits(kvm, cpu, sptep)) return;
+  const { lo, hi } = cpu;
+  const sp = sptepToSp(kvm, sptep);
+  const gfn = pageGetGfn(kvm, sp, spteIndex(kvm, sptep));
+  const head = kvm.slotOf(gfn)?.rmapWord(gfn, roleLevel(spRole(kvm, sp))) ?? 0;
+  yield* rmapLock(kvm, cpu, head);
+  rmapRemove(kvm, cpu, sptep);
+  yield* rmapUnlock(kvm, cpu, head);
+  cpu.lo = lo;
+  cpu.hi = hi;
+}
+
+/**
  * mmu_spte_update(): replaces a present leaf in place by (lo, hi). The caller has announced Exchange64 of the entry.
  * @returns true if the change needs a TLB flush (kernel-facts 5.6): write access or A/D state may be cached
  */
 export function mmuSpteUpdate(kvm: Kvm, cpu: Cpu, sptep: number, lo: number, hi: number): boolean {
   kvm.assertMmuWrite(cpu, 'an SPTE');
-  const f = kvm.format;
   cpu.exchange64(sptep, lo, hi);
   const oldLo = cpu.lo;
+  const oldHi = cpu.hi;
   if (!isShadowPresent(oldLo)) return false;
-  let flush = canBeMadeWritable(f, oldLo, cpu.hi) && !isWritable(lo);
-  if ((oldLo & ~lo & (f.accessedLo | f.dirtyLo)) !== 0) flush = true;
-  return flush;
+  kvm.engine.hostPageInherits(kvm, cpu, sptep, oldLo, oldHi, lo, hi);
+  kvm.observer.spteChanged(cpu, sptep, oldLo, oldHi, lo, hi);
+  return kvm.engine.spteUpdateNeedsFlush(kvm, oldLo, oldHi, lo, hi);
 }
 
 /** The largest list a head may have before everything in it is recycled, and how it is counted. */

@@ -8,6 +8,8 @@ const GUEST_MODE = 1 << 17;
 const PASSTHROUGH = 1 << 18;
 const QUADRANT_MASK = 3 << 5;
 export const ROLE_INVALID = INVALID;
+/** sync_role_ign: where the role of a page below a root may differ from the root's (and INVALID, which is no MMU's role). */
+export const SYNC_ROLE_IGN = 0xf | (7 << ACCESS_SHIFT) | QUADRANT_MASK | PASSTHROUGH | INVALID;
 
 export interface RoleFields {
   readonly level: number;

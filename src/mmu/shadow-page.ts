@@ -22,11 +22,20 @@ export const SP = {
   /** Index of the shadowed translation, 0 if the page has none (direct). */
   shadowInfo: 10,
   floodCount: 11,
+  /** Neighbours in the list of pages marked nx-disallowed (src/mmu/nx.ts). */
+  nxPrev: 12,
+  nxNext: 13,
+  /** Bits set in unsync_child_bitmap: children that are unsync or lead to one (indirect pages only). */
+  unsyncChildren: 14,
 } as const;
 
 export const SP_UNSYNC = 1;
 export const SP_NX_DISALLOWED = 2;
 export const SP_ACTIVE = 4;
+/** is_tdp_mmu_page(): not in the hash, not on the active list, not in n_used; parentPtes is its parent's sptep (Q38). */
+export const SP_TDP = 8;
+/** A root of the TDP MMU that was invalidated and holds the reference of the thread that will zap it. */
+export const SP_TDP_ZAP = 16;
 
 export const spGfn = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.gfn]!;
 export const spRole = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.role]!;
@@ -86,7 +95,12 @@ export function hashBucket(kvm: Kvm, gfn: number): number {
 /** True for pages of an older generation or already zapped (kernel-facts 1.2). */
 export function isObsolete(kvm: Kvm, sp: number): boolean {
   const header = kvm.header(sp);
-  return roleInvalid(kvm.w[header + SP.role]!) || kvm.w[header + SP.validGen]! !== kvm.get(KVM.validGen);
+  if (roleInvalid(kvm.w[header + SP.role]!)) return true;
+  // Pages of the TDP MMU have no generation.
+  return (
+    (kvm.w[header + SP.flags]! & SP_TDP) === 0 &&
+    kvm.w[header + SP.validGen]! !== kvm.get(KVM.validGen)
+  );
 }
 
 /** The valid page with this identity, or 0; `visit` sees the others with the same gfn. */
@@ -136,12 +150,17 @@ export function initShadowPage(
   w[header + SP.table] = table;
   w[header + SP.shadowInfo] = shadowInfo;
   w[header + SP.floodCount] = 0;
+  w[header + SP.unsyncChildren] = 0;
+  if (shadowInfo !== 0) {
+    const bitmap = kvm.layout.unsyncBitmaps + shadowInfo * kvm.layout.unsyncWords;
+    arena.touchRange(bitmap, kvm.layout.unsyncWords);
+    w.fill(0, bitmap, bitmap + kvm.layout.unsyncWords);
+  }
   arena.put(bucket, sp);
   if (head !== 0) spPut(kvm, head, SP.linkPrev, sp);
   else kvm.put(KVM.activeTail, sp);
   kvm.put(KVM.activeHead, sp);
   kvm.put(KVM.nUsed, kvm.get(KVM.nUsed) + 1);
-  if (!roleDirect(role)) kvm.put(KVM.indirectShadowPages, kvm.get(KVM.indirectShadowPages) + 1);
 }
 
 /** Takes a page off the active list. */
@@ -183,11 +202,40 @@ export function freeShadowPage(kvm: Kvm, sp: number): void {
   kvm.headerPool.free(sp);
 }
 
-/** True if a valid indirect page shadows a table at `gfn`. */
-export function hasIndirectPage(kvm: Kvm, gfn: number): boolean {
-  for (let sp = kvm.w[hashBucket(kvm, gfn)]!; sp !== 0; sp = kvm.w[kvm.header(sp) + SP.hashNext]!) {
-    const role = spRole(kvm, sp);
-    if (spGfn(kvm, sp) === gfn && !roleDirect(role) && !roleInvalid(role)) return true;
+/** for_each_gfn_valid_sp_with_gptes(): from `sp` on in its hash chain, the next valid page that shadows a table at `gfn`, or 0. */
+export function nextSpWithGptes(kvm: Kvm, sp: number, gfn: number): number {
+  const { w } = kvm;
+  for (let at = sp; at !== 0; at = w[kvm.header(at) + SP.hashNext]!) {
+    const role = w[kvm.header(at) + SP.role]!;
+    if (w[kvm.header(at) + SP.gfn] !== gfn || roleDirect(role) || rolePassthrough(role)) continue;
+    if (!isObsolete(kvm, at)) return at;
   }
-  return false;
+  return 0;
+}
+
+/** The valid pages that shadow a table at `gfn`, in the order of their hash chain. */
+export function spsWithGptes(kvm: Kvm, gfn: number): number[] {
+  const pages: number[] = [];
+  const next = (sp: number): number => nextSpWithGptes(kvm, sp, gfn);
+  for (let sp = next(kvm.w[hashBucket(kvm, gfn)]!); sp !== 0;) {
+    pages.push(sp);
+    sp = next(kvm.w[kvm.header(sp) + SP.hashNext]!);
+  }
+  return pages;
+}
+
+/** True if `gfn` is one of the pages that may hold one of L1's tables: no other page is ever shadowed. */
+export function mayHoldTable(kvm: Kvm, gfn: number): boolean {
+  const { tableGfn, tablePages } = kvm.config;
+  return gfn >= tableGfn && gfn < tableGfn + tablePages;
+}
+
+/** Active pages that shadow tables at gfns [start, end), in the order of the active list. */
+export function pagesWithTablesIn(kvm: Kvm, start: number, end: number): number[] {
+  const pages: number[] = [];
+  for (let sp = kvm.get(KVM.activeHead); sp !== 0; sp = kvm.w[kvm.header(sp) + SP.linkNext]!) {
+    const gfn = spGfn(kvm, sp);
+    if (!roleDirect(spRole(kvm, sp)) && gfn >= start && gfn < end) pages.push(sp);
+  }
+  return pages;
 }

@@ -10,6 +10,7 @@ import {
   isMmuWritable,
   SPTE_AD_DISABLED_HI,
   SPTE_AD_MASK_HI,
+  SPTE_AD_WRPROT_ONLY_HI,
   SPTE_MMU_PRESENT,
   SPTE_PS,
   SPTE_W,
@@ -25,6 +26,9 @@ export const pfnHi = (pfn: number): number => (pfn >>> 20) & 0xfffff;
 /** True if hardware keeps A and D bits in this entry. */
 export const adEnabled = (hi: number): boolean => (hi & SPTE_AD_MASK_HI) !== SPTE_AD_DISABLED_HI;
 
+/** spte_ad_need_write_protect(): writes are tracked by W, for lack of D bits or because nobody logs them. */
+export const adNeedWriteProtect = (hi: number): boolean => (hi & SPTE_AD_MASK_HI) !== 0;
+
 export interface LeafSpec {
   readonly level: number;
   readonly pfn: number;
@@ -33,6 +37,8 @@ export interface LeafSpec {
   readonly hostWritable: boolean;
   readonly prefetch: boolean;
   readonly adDisabled: boolean;
+  /** The role of the page is that of a nested table. */
+  readonly guestMode: boolean;
   /** The value being replaced in place, 0 if none: its W decides about unsync checks (make_spte). */
   readonly oldLo: number;
   /** The gfn holds a shadowed guest table and must stay read-only. */
@@ -50,7 +56,10 @@ export function makeSpte(kvm: Kvm, cpu: Cpu, spec: LeafSpec): boolean {
   let lo = SPTE_MMU_PRESENT | f.presentLo | f.memtypeLo | pfnLo(spec.pfn);
   let hi = pfnHi(spec.pfn);
   if (spec.adDisabled) hi |= SPTE_AD_DISABLED_HI;
-  else if (!spec.prefetch) lo |= f.accessedLo;
+  else {
+    if (kvm.engine.pageAdNeedWriteProtect(kvm, spec.guestMode)) hi |= SPTE_AD_WRPROT_ONLY_HI;
+    if (!spec.prefetch) lo |= f.accessedLo;
+  }
   if (spec.level > 1) {
     lo |= SPTE_PS;
     // The iTLB multihit mitigation never maps a huge page executable (Q32).
@@ -83,6 +92,23 @@ export function markForAccessTrack(kvm: Kvm, cpu: Cpu): void {
   if (kvm.format.name !== 'ept') return;
   cpu.hi |= (cpu.lo & ACC_TRACK_SAVED_LO) << ACC_TRACK_SHIFT_HI;
   cpu.lo &= ~(ACC_TRACK_SAVED_LO | SPTE_W);
+}
+
+/** make_spte_nonexec(): X goes from the value in `cpu.lo/hi`, the saved one of an access-tracked entry too. */
+export function makeSpteNonexec(kvm: Kvm, cpu: Cpu): void {
+  const f = kvm.format;
+  cpu.lo &= ~f.execLo;
+  cpu.hi = (cpu.hi & ~(f.execLo << ACC_TRACK_SHIFT_HI)) | f.nxHi;
+}
+
+/** is_access_track_spte(): marked by clearing every permission, for lack of an A bit. */
+export const isAccessTrackSpte = (lo: number, hi: number): boolean => !adEnabled(hi) && (lo & 7) === 0;
+
+/** restore_acc_track_spte(): gives R and X back to the marked value in `cpu.lo/hi`. W is the caller's to add. */
+export function restoreAccessTrack(cpu: Cpu): void {
+  const saved = (cpu.hi >>> ACC_TRACK_SHIFT_HI) & ACC_TRACK_SAVED_LO;
+  cpu.hi &= ~(ACC_TRACK_SAVED_LO << ACC_TRACK_SHIFT_HI);
+  cpu.lo = (cpu.lo & ~(ACC_TRACK_SAVED_LO | SPTE_W)) | saved;
 }
 
 /** make_nonleaf_spte(): the value of an entry that points to `table`. */

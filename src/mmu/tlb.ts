@@ -7,6 +7,8 @@
 import { TLB_ENTRY_WORDS } from '../arena/layout.ts';
 import { C } from '../cpu/counters.ts';
 import type { Kvm } from './kvm.ts';
+import { pscDropAddress, pscDropRoot } from './psc.ts';
+import { liveEpoch } from './tlb-epoch.ts';
 import type { Vcpu } from './vcpu.ts';
 import { VCPU } from './vcpu-words.ts';
 
@@ -16,6 +18,8 @@ const EPOCH = 1;
 const PFN = 2;
 const PERM = 3;
 const ROOT = 4;
+/** First gfn of L1 behind the entry; only kept for a backend that goes by it. */
+const GFN = 5;
 
 /** Permission bits of an entry; TLB_DIRTY says the D bit was set when it was filled. */
 export const TLB_R = 1;
@@ -30,10 +34,9 @@ function entryWord(kvm: Kvm, vcpu: number, l2Gfn: number, level: number): number
   return kvm.tlbBase(vcpu) + (level - 1) * kvm.tlbLevelWords + index * TLB_ENTRY_WORDS;
 }
 
-export const TLB = { tag: TAG, epoch: EPOCH, pfn: PFN, perm: PERM, root: ROOT } as const;
+export const TLB = { tag: TAG, epoch: EPOCH, pfn: PFN, perm: PERM, root: ROOT, gfn: GFN } as const;
 
-/** Epochs start at 1 so that an all-zero entry is dead. */
-export const liveEpoch = (kvm: Kvm, vcpu: number): number => kvm.w[kvm.vcpuWord(vcpu) + VCPU.tlbEpoch]! + 1;
+export { liveEpoch } from './tlb-epoch.ts';
 
 /**
  * Looks an address up with the permission it needs.
@@ -53,7 +56,7 @@ export function tlbLookup(vcpu: Vcpu, root: number, l2Gfn: number, need: number)
   return -1;
 }
 
-/** Caches a translation after a walk. */
+/** Caches a translation after a walk; `l1Gfn` is the first gfn of L1 behind it, where the flush backend goes by that. */
 export function tlbFill(
   vcpu: Vcpu,
   root: number,
@@ -61,6 +64,7 @@ export function tlbFill(
   level: number,
   pfn: number,
   perm: number,
+  l1Gfn = 0,
 ): void {
   const { kvm } = vcpu;
   const at = entryWord(kvm, vcpu.index, l2Gfn, level);
@@ -72,6 +76,8 @@ export function tlbFill(
   w[at + PFN] = pfn;
   w[at + PERM] = perm;
   w[at + ROOT] = root;
+  w[at + GFN] = l1Gfn;
+  kvm.observer.tlbFilled(vcpu.cpu, vcpu.index, at);
 }
 
 /** Drops what the vCPU has cached for one page: after a permission fault the walk starts afresh. */
@@ -83,6 +89,40 @@ export function tlbDropPage(vcpu: Vcpu, root: number, l2Gfn: number): void {
       kvm.arena.put(at + EPOCH, 0);
     }
   }
+  pscDropAddress(vcpu, root, l2Gfn);
+}
+
+/** The vCPU flushes what it has of one root: INVEPT of a single context. */
+export function tlbFlushRoot(vcpu: Vcpu, root: number): void {
+  const { w } = vcpu.kvm;
+  tlbDropWhere(vcpu, (word) => w[word + ROOT] === root);
+  pscDropRoot(vcpu, root);
+}
+
+/**
+ * The vCPU takes shadow page `sp` into use as root `root`. Entries of another page under the same index carry another tag
+ * in hardware (the EPTP, EP4TA) and can never be hit again.
+ */
+export function setRoot(vcpu: Vcpu, root: number, sp: number): void {
+  const { kvm } = vcpu;
+  const tag = vcpu.word(VCPU.tlbTags + root);
+  if (kvm.w[tag] !== sp) {
+    tlbFlushRoot(vcpu, root);
+    kvm.arena.put(tag, sp);
+  }
+  kvm.arena.put(vcpu.word(VCPU.roots + root), sp);
+}
+
+/** Drops the entries that `which` picks by their word and level. */
+export function tlbDropWhere(vcpu: Vcpu, which: (word: number, level: number) => boolean): void {
+  const { kvm } = vcpu;
+  const epoch = liveEpoch(kvm, vcpu.index);
+  for (let level = 1; level <= 3; level++) {
+    const base = kvm.tlbBase(vcpu.index) + (level - 1) * kvm.tlbLevelWords;
+    for (let at = base; at < base + kvm.tlbLevelWords; at += TLB_ENTRY_WORDS) {
+      if (kvm.w[at + EPOCH] === epoch && which(at, level)) kvm.arena.put(at + EPOCH, 0);
+    }
+  }
 }
 
 /** The vCPU flushes everything it has. */
@@ -90,6 +130,7 @@ export function tlbFlushAll(vcpu: Vcpu): void {
   const word = vcpu.word(VCPU.tlbEpoch);
   vcpu.kvm.arena.put(word, vcpu.kvm.w[word]! + 1);
   vcpu.cpu.count(C.tlbFlushes);
+  vcpu.kvm.observer.tlbFlushed(vcpu.cpu, vcpu.index);
 }
 
 /** A live entry as a check sees it. */

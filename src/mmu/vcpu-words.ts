@@ -29,14 +29,21 @@ export const VCPU = {
   inveptRoots: 21,
   /** Paging-structure cache: next entry to be replaced. */
   pscNext: 22,
+  /** Ranges of gfns to be flushed (src/mmu/flush-range.ts): RANGE_SLOTS pairs of words, 64-bit aligned. */
+  flushRanges: 24,
+  /** Shadow page of the root that the cached entries of each root index belong to: hardware tags them with the EPTP. */
+  tlbTags: 32,
 } as const;
 
+/** Ranges that can wait for a vCPU at once; a further one makes it a full flush. */
+export const RANGE_SLOTS = 4;
 /** Roots a vCPU can keep: the current one and KVM_MMU_NUM_PREV_ROOTS. */
 export const MAX_ROOTS = 4;
 /** The root index of EPT01, the tables of L1 itself: L1 runs on it, and it is no entry of `config.roots`. */
 export const ROOT_L1 = MAX_ROOTS;
-if (VCPU.roots + ROOT_L1 + 1 > VCPU.pmlIndex || VCPU.pscNext >= VCPU_WORDS)
+if (VCPU.roots + ROOT_L1 + 1 > VCPU.pmlIndex || VCPU.flushRanges + 2 * RANGE_SLOTS > VCPU.tlbTags)
   throw new Error('vCPU words overflow');
+if (VCPU.tlbTags + ROOT_L1 + 1 > VCPU_WORDS) throw new Error('vCPU words overflow');
 
 export const REQ_TLB_FLUSH = 1;
 export const REQ_FREE_OBSOLETE_ROOTS = 2;
@@ -44,8 +51,14 @@ export const REQ_FREE_OBSOLETE_ROOTS = 2;
 export const REQ_PAUSE = 4;
 /** L1 has sent this vCPU an IPI: it must execute INVEPT for the roots in `VCPU.inveptRoots`. */
 export const REQ_L1_INVEPT = 8;
-/** PML drain: kvm_arch_sync_dirty_log() kicks the vCPU out so that its buffer is emptied (A26). */
-export const REQ_PML_DRAIN = 16;
+/** Something that a halted vCPU waits for has happened (KVM_REQ_EVENT); means nothing to one that runs. */
+export const REQ_EVENT = 128;
+/** KVM_REQ_MMU_SYNC: the vCPU must sync the unsync pages below its root before it enters the guest. */
+export const REQ_MMU_SYNC = 64;
+/** The vCPU's MMU context is reset (KVM_SET_SREGS, a change of CR4 or EFER): all its roots go (A25). */
+export const REQ_MMU_RELOAD = 32;
+/** Ranges in `VCPU.flushRanges` are to be flushed. */
+export const REQ_TLB_FLUSH_RANGE = 256;
 
 export const OUTSIDE_GUEST_MODE = 0;
 export const IN_GUEST_MODE = 1;

@@ -2,16 +2,26 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { C } from '../cpu/counters.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
-import type { Kvm } from './kvm.ts';
+import { acknowledgeSlowly, stayOutside } from './environment.ts';
+import { serveRanges } from './flush-range.ts';
+import { KVM, type Kvm } from './kvm.ts';
+import { dirtyRingSoftFull } from './log/dirty-ring.ts';
+import type { MemSlot } from './memslot.ts';
 import { vcpuCaches, type VcpuCaches } from './memory-cache.ts';
+import { PscHit } from './psc.ts';
+import { unloadMmu } from './roots.ts';
 import { tlbFlushAll } from './tlb.ts';
 import {
   IN_GUEST_MODE,
   MODE_MASK,
   OUTSIDE_GUEST_MODE,
   REQ_FREE_OBSOLETE_ROOTS,
+  REQ_L1_INVEPT,
+  REQ_MMU_RELOAD,
+  REQ_MMU_SYNC,
   REQ_PAUSE,
   REQ_TLB_FLUSH,
+  REQ_TLB_FLUSH_RANGE,
   SESSION_STEP,
   VCPU,
 } from './vcpu-words.ts';
@@ -25,6 +35,14 @@ export class Vcpu {
   readonly caches: VcpuCaches;
   /** Scratch of the page fault in progress; see src/mmu/shadow/fault.ts. */
   readonly walker: GuestWalker;
+  /** The entry of L1's tables that the instruction at hand stores to, as an 8-byte index; q 0: it is no such store. */
+  readonly store = { q: 0, lo: 0, hi: 0 };
+  /** Where the paging-structure cache lets a walk begin (src/mmu/hardware.ts). */
+  readonly pscHit: PscHit = new PscHit();
+  /** KVM_EXIT_DIRTY_RING_FULL: why the last entry into the guest was refused. */
+  ringFull = false;
+  /** The memslot on whose account the last fault must be tried again: it is being deleted. */
+  invalidSlot: MemSlot | undefined = undefined;
 
   constructor(kvm: Kvm, cpu: Cpu, index: number) {
     this.kvm = kvm;
@@ -33,6 +51,7 @@ export class Vcpu {
     this.base = kvm.vcpuWord(index);
     this.caches = vcpuCaches(kvm, index);
     this.walker = new GuestWalker();
+    cpu.runningVcpu = index;
   }
 
   word(field: number): number {
@@ -63,13 +82,21 @@ export class GuestWalker {
 
 /**
  * vcpu_enter_guest(): honours requests, publishes IN_GUEST_MODE, and looks at the requests again (D26).
- * @returns false if the vCPU must not enter: the root went away or user space asked for a pause
+ * @returns false if the vCPU must not enter: the root went away, user space asked for a pause, or `ringFull` says that user
+ * space has to empty the dirty ring first
  */
 export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
   const { cpu, kvm } = vcpu;
   const { w } = kvm;
   const requests = vcpu.word(VCPU.requests);
   const mode = vcpu.word(VCPU.mode);
+  if (kvm.config.ringEntries > 0) {
+    vcpu.ringFull = yield* dirtyRingSoftFull(vcpu);
+    if (vcpu.ringFull) {
+      cpu.count(C.ringFull);
+      return false;
+    }
+  }
   for (;;) {
     if (cpu.stepped) yield cpu.at(Op.Load, requests);
     let pending = cpu.load(requests);
@@ -77,7 +104,11 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
       if (cpu.stepped) yield cpu.at(Op.And, requests);
       cpu.and(requests, ~pending);
       if ((pending & REQ_TLB_FLUSH) !== 0) tlbFlushAll(vcpu);
+      if ((pending & REQ_TLB_FLUSH_RANGE) !== 0) yield* serveRanges(vcpu);
       if ((pending & REQ_FREE_OBSOLETE_ROOTS) !== 0) yield* kvm.engine.freeObsoleteRoots(vcpu);
+      if ((pending & REQ_MMU_RELOAD) !== 0) yield* unloadMmu(vcpu);
+      if ((pending & REQ_L1_INVEPT) !== 0) yield* kvm.engine.handleL1Invept(vcpu);
+      if ((pending & REQ_MMU_SYNC) !== 0) yield* kvm.engine.syncRoots(vcpu);
       if ((pending & REQ_PAUSE) !== 0) return false;
     }
     if (vcpu.rootSp === 0) return false;
@@ -102,10 +133,14 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
 export function* exitGuest(vcpu: Vcpu): Steps<void> {
   const { cpu, kvm } = vcpu;
   const mode = vcpu.word(VCPU.mode);
+  yield* acknowledgeSlowly(vcpu);
   const session = kvm.w[mode]! & ~MODE_MASK;
   if (cpu.stepped) yield cpu.at(Op.Store, mode);
   cpu.store(mode, session | OUTSIDE_GUEST_MODE);
   cpu.notify(mode);
+  // What hardware has logged goes into the dirty log on every exit, whatever its reason (A26).
+  if (kvm.config.pmlEntries > 0) yield* kvm.engine.flushPmlBuffer(vcpu);
+  yield* stayOutside(vcpu);
 }
 
 /** srcu_read_lock() around a fault: memslot flags loaded inside are pinned (kernel-facts 3.1, 3.2). */
@@ -124,6 +159,20 @@ export function* srcuReadUnlock(vcpu: Vcpu): Steps<void> {
   cpu.notify(word);
 }
 
+/** srcu_read_lock() of a thread that runs no vCPU; there may be several inside at once. */
+export function* srcuWorkerLock(kvm: Kvm, cpu: Cpu): Steps<void> {
+  const word = kvm.base + KVM.srcuWorkers;
+  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  cpu.add(word, 1);
+}
+
+export function* srcuWorkerUnlock(kvm: Kvm, cpu: Cpu): Steps<void> {
+  const word = kvm.base + KVM.srcuWorkers;
+  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  cpu.add(word, -1);
+  cpu.notify(word);
+}
+
 /** synchronize_srcu(): waits until every read section that may have seen the old state has ended. */
 export function* synchronizeSrcu(kvm: Kvm, cpu: Cpu): Steps<void> {
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
@@ -133,5 +182,14 @@ export function* synchronizeSrcu(kvm: Kvm, cpu: Cpu): Steps<void> {
     if ((seen & 1) === 0) continue;
     if (cpu.stepped) yield cpu.at(Op.Wait, word, seen);
     cpu.wait(word, seen);
+  }
+  if (!kvm.config.srcuWorkers) return;
+  const workers = kvm.base + KVM.srcuWorkers;
+  for (;;) {
+    if (cpu.stepped) yield cpu.at(Op.Load, workers);
+    const inside = cpu.load(workers);
+    if (inside === 0) return;
+    if (cpu.stepped) yield cpu.at(Op.Wait, workers, inside);
+    cpu.wait(workers, inside);
   }
 }

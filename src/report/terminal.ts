@@ -4,6 +4,7 @@
  */
 import pc from 'picocolors';
 import { ValueHistogram } from '../measure/value-histogram.ts';
+import { actorNames, castLines } from './cast-lines.ts';
 import { renderLockTable } from './lock-table.ts';
 import type { Outcome, OutcomeViolation } from './schema.ts';
 import { renderHugePages } from './sparkline.ts';
@@ -230,6 +231,15 @@ function machineSection(page: Page, { statistics }: Outcome): void {
   page.lines.push(...chart.map((line) => `    ${line}`));
 }
 
+/** Who else acted and what they did; nothing if nobody did anything. */
+function castSection(page: Page, { statistics, actors }: Outcome): void {
+  const lines = castLines(statistics.counters.total);
+  if (lines.length === 0) return;
+  page.section('Cast');
+  page.item('actors', actorNames(actors.map(({ name }) => name)));
+  for (const { label, parts } of lines) page.item(label, parts);
+}
+
 function violationLines(page: Page, violation: OutcomeViolation, index: number): void {
   const { colors } = page;
   const sentence = violation.sentence === '' ? '' : `: ${violation.sentence}`;
@@ -277,6 +287,7 @@ export function renderReport(outcome: Outcome, options: ReportOptions): string {
   splitSection(page, outcome);
   lockSection(page, outcome);
   machineSection(page, outcome);
+  castSection(page, outcome);
   checkSection(page, outcome);
   if (outcome.caveats.length > 0) {
     page.section('Caveats');

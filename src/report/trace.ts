@@ -35,6 +35,8 @@ const LONGEST_SPIN = 4;
 const GAP = 2;
 /** A description is not cut below this. */
 const SHORTEST_WHAT = 6;
+/** So many actors have a column each, whether they act or not. */
+const FEW_ACTORS = 4;
 /** Below this a column says too little: then all actors share one. */
 const NARROWEST = 16;
 const DECIMAL_LIMIT = 10_000;
@@ -83,8 +85,20 @@ function spinAt(rows: readonly TraceRow[], at: number): Spin | undefined {
   return undefined;
 }
 
+/**
+ * The actors that get a column, by index: all where there are few, otherwise those that do something in these rows. A machine
+ * with the whole cast has many, and some of them are at home.
+ */
+export function shownActors(rows: readonly TraceRow[], actors: number): number[] {
+  const all = Array.from({ length: actors }, (_, actor) => actor);
+  if (actors <= FEW_ACTORS) return all;
+  const active = new Set(rows.map((row) => row.actor));
+  return all.filter((actor) => active.has(actor));
+}
+
 class Layout {
   readonly columns: number;
+  readonly shown: readonly number[];
   readonly shared: boolean;
   readonly stepWidth: number;
   readonly options: TraceOptions;
@@ -93,7 +107,8 @@ class Layout {
     this.options = options;
     this.stepWidth = Math.max(4, String(rows.at(-1)?.step ?? 0).length);
     const room = options.width - this.stepWidth;
-    const each = Math.floor(room / Math.max(1, options.actors.length)) - GAP;
+    this.shown = shownActors(rows, options.actors.length);
+    const each = Math.floor(room / Math.max(1, this.shown.length)) - GAP;
     this.shared = each < NARROWEST;
     this.columns = this.shared ? Math.max(1, room - GAP) : each;
   }
@@ -104,7 +119,7 @@ class Layout {
 
   line(step: string, actor: number, text: string): string {
     const cell = this.shared ? `${this.name(actor)}: ${text}` : text;
-    const before = this.shared ? 0 : actor * (this.columns + GAP);
+    const before = this.shared ? 0 : this.shown.indexOf(actor) * (this.columns + GAP);
     return `${step.padStart(this.stepWidth)}${' '.repeat(GAP + before)}${truncate(cell, this.columns)}`;
   }
 
@@ -121,9 +136,7 @@ class Layout {
   header(): string {
     const step = 'step'.padStart(this.stepWidth);
     if (this.shared) return step;
-    const names = this.options.actors.map((_, actor) =>
-      truncate(this.name(actor), this.columns).padEnd(this.columns),
-    );
+    const names = this.shown.map((actor) => truncate(this.name(actor), this.columns).padEnd(this.columns));
     return `${step}${' '.repeat(GAP)}${names.join(' '.repeat(GAP))}`.trimEnd();
   }
 }

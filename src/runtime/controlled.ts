@@ -15,7 +15,7 @@ import { KernelBug } from '../mmu/bug.ts';
 import { describeWord } from '../mmu/describe.ts';
 import type { Engine } from '../mmu/engine.ts';
 import type { Kvm } from '../mmu/kvm.ts';
-import type { Observer, RuleBreak } from '../mmu/observer.ts';
+import { Observer, type RuleBreak } from '../mmu/observer.ts';
 import type { Machine } from '../scenario/build.ts';
 import { bootMachine, seedActor, startActor } from '../scenario/start.ts';
 import type { Violation } from './outcome.ts';
@@ -84,6 +84,10 @@ export class ControlledRuntime {
     );
     this.enabled = new Int32Array(this.cpus.length);
     this.kvm.observer = options.judge.observer(this.kvm, this.report);
+    const { observer } = this.kvm;
+    if (observer.plainStore64 !== Observer.prototype.plainStore64) {
+      this.log.plainStore64 = (cpu, word, lo, hi) => observer.plainStore64(cpu, word, lo, hi);
+    }
     const progress = this.kvm.observer.progress.bind(this.kvm.observer);
     this.kvm.observer.progress = (cpu) => {
       this.lastProgress = this.log.steps;

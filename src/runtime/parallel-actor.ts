@@ -84,9 +84,10 @@ export function runActor<Measures>(
   kvm.observer = equipment.observer(kvm, report);
   cpu.probe = equipment.probe(kvm);
   seedActor(cpu, task.master, task.repetition);
-  cpu.setState(ACTOR_RUNNING);
   let status: 'done' | 'aborted' = 'done';
   try {
+    cpu.awaitOthers(task.machine.actors.length);
+    cpu.setState(ACTOR_RUNNING);
     // A stop may have been asked for while this thread was starting.
     cpu.safepoint();
     const steps = startActor(kvm, cpu, spec, equipment.custom);

@@ -2,6 +2,7 @@
  * The parallel runtime: the coordinator. Every actor runs on its own thread of a piscina pool, so that nobody who waits
  * can keep somebody from running; the coordinator stops the world to check it, watches for hangs, and merges.
  */
+import { setMaxListeners } from 'node:events';
 import { Piscina } from 'piscina';
 import { actorIdentity } from '../actors/context.ts';
 import { Arena } from '../arena/arena.ts';
@@ -138,6 +139,8 @@ class Repetition<Measures> {
 
   constructor(options: RepetitionOptions) {
     this.options = options;
+    // Every thread listens to it, and there may be more threads than Node takes for sensible.
+    setMaxListeners(0, this.kill.signal);
     const arena = Arena.shared(options.layout);
     this.buffer = arena.buffer as SharedArrayBuffer;
     this.kvm = bootMachine(options.machine, arena, options.engine);

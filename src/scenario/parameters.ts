@@ -281,7 +281,8 @@ export const COMMON_PARAMETERS = {
     type: 'choice',
     choices: ['full', 'range-l1', 'range-l2'],
     default: 'full',
-    describe: 'TLB flushes are full, or name a range that is matched with the L1 gfn or the L2 address (H-K)',
+    describe:
+      'TLB flushes are full, or name gfns of L1 that are compared with the address in the TLB (range-l1) or with what is behind it (range-l2, H-K)',
   },
   seqBits: { type: 'integer', min: 1, max: 31, default: 31, describe: 'width of mmu_invalidate_seq' },
   mmioGenBits: {

@@ -9,10 +9,12 @@ import { Op, type Steps } from '../cpu/steps.ts';
 import { bootVm, loadRoot } from '../mmu/boot.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { RET_PF_EMULATE, RET_PF_INJECT } from '../mmu/errno.ts';
-import { translate, WALK_FORBIDDEN } from '../mmu/hardware.ts';
+import { guestFault } from '../mmu/guest-fault.ts';
+import { accessGuestMemory } from '../mmu/guest-memory.ts';
+import { translate, WALK_FORBIDDEN, WALK_MMIO } from '../mmu/hardware.ts';
 import { Kvm } from '../mmu/kvm.ts';
-import { pageFault } from '../mmu/shadow/fault.ts';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from '../mmu/shadow/walk-addr.ts';
+import { ROOT_L1 } from '../mmu/vcpu-words.ts';
 import { Vcpu } from '../mmu/vcpu.ts';
 import type { PopulateSpec } from './define.ts';
 import type { Machine } from './build.ts';
@@ -20,24 +22,19 @@ import { ScenarioError } from './validate.ts';
 
 export const ACCESS_BITS = { read: ACCESS_READ, write: ACCESS_WRITE, exec: ACCESS_EXEC } as const;
 
-/** One L2 access with whatever faults it takes; false if L1 forbids it. */
+/** One access of L2, or of L1 under ROOT_L1, with whatever faults it takes; false if L1 forbids it. */
 export function* touchPage(vcpu: Vcpu, root: number, l2Gfn: number, access: number): Steps<boolean> {
   const { kvm, cpu } = vcpu;
   yield* loadRoot(vcpu, root);
   for (let attempt = 0; attempt < 16; attempt++) {
     const pfn = yield* translate(vcpu, l2Gfn, access);
     if (pfn >= 0) {
-      const word = kvm.layout.memory + pfn;
-      if (access === ACCESS_WRITE) {
-        if (cpu.stepped) yield cpu.at(Op.Add, word);
-        cpu.add(word, 1);
-      } else {
-        if (cpu.stepped) yield cpu.at(Op.Load, word);
-        cpu.load(word);
-      }
+      const write = access === ACCESS_WRITE;
+      if (cpu.stepped) yield cpu.at(write ? Op.Add : Op.Load, kvm.layout.memory + pfn);
+      accessGuestMemory(vcpu, l2Gfn, pfn, write);
       return true;
     }
-    const result = yield* pageFault(vcpu, l2Gfn, access, pfn === WALK_FORBIDDEN);
+    const result = yield* guestFault(vcpu, l2Gfn, access, pfn === WALK_FORBIDDEN, pfn === WALK_MMIO);
     if (result === RET_PF_INJECT) return false;
     if (result === RET_PF_EMULATE) return true;
   }
@@ -52,26 +49,31 @@ export function runAlone<T>(steps: Steps<T>): T {
   }
 }
 
+/** Nothing goes wrong while a machine boots: faults of the environment are for the actors. */
+class BootCpu extends PlainCpu {
+  override chance(): boolean {
+    return false;
+  }
+}
+
 /** Boots the VM and makes the accesses that come before the actors. */
 export function bootMachine(machine: Machine, arena: Arena, engine: Engine): Kvm {
   const kvm = new Kvm(machine.config, arena, engine);
   bootVm(kvm);
   const log = new RunLog();
   const vcpus = Array.from({ length: machine.config.vcpus }, (_, index) => {
-    const cpu = new PlainCpu(
-      arena,
-      log,
-      { actor: index, name: `boot of vCPU ${index}`, cls: 'other' },
-      false,
-    );
+    const cpu = new BootCpu(arena, log, { actor: index, name: `boot of vCPU ${index}`, cls: 'other' }, false);
     return new Vcpu(kvm, cpu, index);
   });
-  // Every vCPU has all roots loaded before it starts, the first one in use.
-  for (const vcpu of vcpus) {
+  // Every vCPU has all roots of what it runs loaded before it starts, the first one in use.
+  const l2 = vcpus.slice(0, vcpus.length - machine.config.l1Vcpus);
+  const l1 = vcpus.slice(l2.length);
+  for (const vcpu of l2) {
     for (let root = machine.config.roots.length - 1; root >= 0; root--) runAlone(loadRoot(vcpu, root));
   }
-  for (const access of machine.populate) populate(vcpus, access);
-  for (const vcpu of vcpus) runAlone(loadRoot(vcpu, 0));
+  for (const vcpu of l1) runAlone(loadRoot(vcpu, ROOT_L1));
+  for (const access of machine.populate) populate(access.root === ROOT_L1 ? l1 : l2, access);
+  for (const vcpu of l2) runAlone(loadRoot(vcpu, 0));
   return kvm;
 }
 

@@ -15,6 +15,8 @@ export interface Variant {
   readonly caughtBy: readonly string[];
   /** A shipped scenario in which it shows; absent if any will do. */
   readonly scenario?: string;
+  /** Parameters of that scenario without which it does not show. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
   /** Returns the changed engine. `base` is a complete engine, by default P1. */
   readonly apply: (base: Engine) => Partial<Engine>;
 }

@@ -8,20 +8,50 @@ import linkBeforeFill from './bugs/link-before-fill.ts';
 import neverFlushOnReuse from './bugs/never-flush-on-reuse.ts';
 import noRestartAfterEagain from './bugs/no-restart-after-eagain.ts';
 import skipWrprotIfNotWritable from './bugs/skip-wrprot-if-not-writable.ts';
+import { P3_WITHOUT } from './bugs/p3-without.ts';
+import needbreakDynamicBug from './ideas/needbreak-dynamic-bug.ts';
+import noGuestModeCheck from './ideas/no-guest-mode-check.ts';
+import p3RecycleDischarges from './ideas/p3-recycle-discharges.ts';
+import p3WithoutF7 from './ideas/p3-without-f7.ts';
+import yieldFlushesAll from './ideas/yield-flushes-all.ts';
+import ancestor2016 from './profiles/ancestor-2016.ts';
 import p0 from './profiles/p0.ts';
 import p1 from './profiles/p1.ts';
 import p2 from './profiles/p2.ts';
+import p3 from './profiles/p3.ts';
+import p4 from './profiles/p4.ts';
+import clear68 from './versions/clear-6.8.ts';
+import desc64 from './versions/desc-6.4.ts';
+import flushElision613 from './versions/flush-elision-6.13.ts';
+import locklessAging615 from './versions/lockless-aging-6.15.ts';
+import recoverInPlace613 from './versions/recover-in-place-6.13.ts';
+import tdpAlloc611 from './versions/tdp-alloc-6.11.ts';
 
 export const VARIANTS: readonly Variant[] = [
   p0,
   p1,
   p2,
+  p3,
+  p4,
+  ancestor2016,
+  desc64,
+  clear68,
+  tdpAlloc611,
+  flushElision613,
+  recoverInPlace613,
+  locklessAging615,
+  noGuestModeCheck,
+  p3WithoutF7,
+  p3RecycleDischarges,
+  needbreakDynamicBug,
+  yieldFlushesAll,
   neverFlushOnReuse,
   noRestartAfterEagain,
   childRoleIgnoresAccess,
   skipWrprotIfNotWritable,
   linkBeforeFill,
   bustedLock,
+  ...P3_WITHOUT,
 ];
 
 export function findVariant(name: string): Variant | undefined {

@@ -19,11 +19,20 @@ const CAUGHT: readonly (readonly [variant: string, by: string, withoutAccounting
   ['skip-wrprot-if-not-writable', 'D10', 'D10'],
   ['link-before-fill', 'Q35', 'Q35'],
   ['busted-lock', 'D1', 'D1'],
+  ['p3-without-f1', 'Q35', 'Q35'],
+  ['p3-without-f2', 'Q35', 'Q35'],
+  ['p3-without-f3', 'Q35', 'Q35'],
+  ['p3-without-f4', 'Q35', 'Q35'],
+  ['p3-without-f5', 'Q35', 'Q35'],
 ];
 
 async function options(variantName: string, engineName: string): Promise<Omit<SearchOptions, 'judge'>> {
   const variant = findVariant(variantName)!;
-  const machine = buildMachine(await loadScenario(variant.scenario ?? 'nested-migration'), 'explore');
+  const machine = buildMachine(
+    await loadScenario(variant.scenario ?? 'nested-migration'),
+    'explore',
+    variant.parameters,
+  );
   return {
     machine,
     layout: layoutThatFits(machine, 2 ** 32),

@@ -67,6 +67,20 @@ describe('the judge', () => {
     expect([release.runs, end.runs]).toEqual([runs + 1, runs / 2 + 1]);
   });
 
+  it('checks the TDP MMU, and nothing else, when the last reader has left', () => {
+    const tdp = { ...counting('release'), tdp: true };
+    const shadow = counting('release');
+    const judge = makeJudge({ stateChecks: [tdp, shadow], stepChecks: [] });
+    const observer = judge.observer(kvm, () => undefined);
+    judge.begin(kvm);
+    kvm.w[kvm.mmuLock.cnts] = 1 << 9;
+    observer.readReleased(cpus[0]!);
+    kvm.w[kvm.mmuLock.cnts] = 0;
+    expect([tdp.runs, shadow.runs]).toEqual([0, 0]);
+    observer.readReleased(cpus[0]!);
+    expect([tdp.runs, shadow.runs]).toEqual([1, 0]);
+  });
+
   it('passes on what the model finds inside, and waits while somebody else is in the write section', () => {
     const found: string[] = [];
     const release = counting('release');

@@ -257,7 +257,7 @@ describe('checkWorld', () => {
     const slot = kvm.slots[1]!;
     kvm.w[slot.logStateWord] = 2;
     kvm.put(KVM.splitFailures, 1);
-    kvm.put(KVM.firstCopyDone, 1);
+    kvm.put(KVM.firstCopyDone, 2);
     kvm.w.fill(-1, slot.layout.dirtyBitmap, slot.layout.dirtyBitmap + slot.layout.bitmapWords);
     checkWorld(kvm, STATE_CHECKS);
     const start = performance.now();

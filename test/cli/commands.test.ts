@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { CAST_KINDS } from '../../src/actors/context.ts';
 import { parseOutcome } from '../../src/report/json.ts';
 import { cli } from './run-cli.ts';
 
@@ -135,6 +136,10 @@ describe('list', () => {
     expect(status).toBe(0);
     const lists = JSON.parse(stdout) as Record<string, { name: string; text: string }[]>;
     expect(lists['scenarios']!.map((entry) => entry.name)).toContain('nested-migration');
+    expect(lists['cast']!.map((entry) => entry.name)).toEqual([...CAST_KINDS]);
+    expect(lists['cast']!.find((entry) => entry.name === 'memslots')!.text).toMatch(
+      /moves by weight: recreate 2, move 1, .*\(A18, /,
+    );
     expect(lists['variants']!.map((entry) => entry.name)).toContain('busted-lock');
     expect(lists['checks']!.map((entry) => entry.name)).toContain('D6');
     for (const entry of Object.values(lists).flat()) expect(entry.text.length).toBeGreaterThan(10);

@@ -151,6 +151,22 @@ describe('a safepoint', () => {
   });
 });
 
+describe('the start', () => {
+  it('waits until all are ready', () => {
+    const { cpu, w, control } = atomic();
+    cpu.awaitOthers(1);
+    expect(w[control + CONTROL.ready]).toBe(1);
+    w[control + CONTROL.ready] = 3;
+    expect(() => cpu.awaitOthers(4)).not.toThrow();
+  });
+
+  it('does not wait for ever for one that will not come', () => {
+    const { cpu, w, control } = atomic();
+    w[control + CONTROL.abort] = ABORT_SOFT;
+    expect(() => cpu.awaitOthers(2)).toThrow(ActorAborted);
+  });
+});
+
 describe('relax', () => {
   it('changes no word and no state: it is not an operation', () => {
     const { cpu, w, base, row } = atomic();

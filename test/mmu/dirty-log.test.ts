@@ -41,7 +41,7 @@ const write = (bench: Bench, ...pages: number[]): void => {
   for (const page of pages) bench.touch(bench.slot.baseGfn + page, 'write');
 };
 const get = (bench: Bench): number => bench.run(getDirtyLog(bench.kvm, bench.cpu, bench.slot));
-const clear = (bench: Bench, mask?: { lo: number; hi: number }): void =>
+const clear = (bench: Bench, mask?: { lo: number; hi: number }): number =>
   bench.run(clearDirtyLog(bench.kvm, bench.cpu, bench.slot, 0, 64, mask));
 const ends = (bench: Bench): number => bench.counter('flushEndOfIoctl');
 
@@ -109,7 +109,7 @@ describe('a write after logging was turned on', () => {
     expect([bench.kvm.w[at]! - before, bits(bench, 'dirtyBitmap')]).toEqual([1, [3]]);
     bench.run(disableDirtyLogging(bench.kvm, bench.cpu, bench.slot));
     bench.run(emulateWrite(bench.vcpu(), bench.slot, bench.slot.baseGfn + 4));
-    expect(bits(bench, 'dirtyBitmap')).toEqual([3]);
+    expect(bits(bench, 'dirtyBitmap')).toEqual([]);
   });
 });
 

@@ -89,6 +89,7 @@ describe('the first child of a split', () => {
           hostWritable: true,
           prefetch: false,
           adDisabled: false,
+          guestMode: true,
           oldLo: 0,
           writeProtected: false,
         };

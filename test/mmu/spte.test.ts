@@ -44,6 +44,7 @@ const PLAIN: LeafSpec = {
   hostWritable: true,
   prefetch: false,
   adDisabled: false,
+  guestMode: true,
   oldLo: 0,
   writeProtected: false,
 };

@@ -54,6 +54,20 @@ describe('renderTrace', () => {
     `);
   });
 
+  it('leaves out actors that do nothing where there are many', () => {
+    const cast = ['migration', 'L2 vCPU 0', 'reclaim', 'zap-all', 'log-toggle', 'page-aging'];
+    const rows = [row(1, 1, Op.Load, 'a', 1), row(2, 4, Op.Store, 'b', 2)];
+    const lines = [...renderTrace(rows, { actors: cast, width: 60, color: false })];
+    expect(lines[0]).toMatch(/^step +L2 vCPU 0 +log-toggle$/);
+    expect(lines[4]!.indexOf('store b = 2')).toBe(lines[0]!.indexOf('log-toggle'));
+    expect([...renderTrace(rows, { actors: cast.slice(0, 5), width: 120, color: false })][0]).toMatch(
+      /^step +L2 vCPU 0 +log-toggle$/,
+    );
+    expect(
+      [...renderTrace(rows.slice(0, 1), { actors: cast.slice(0, 4), width: 120, color: false })][0],
+    ).toMatch(/^step +migration +L2 vCPU 0 +reclaim +zap-all$/);
+  });
+
   it('has one column for all where they would be too narrow', () => {
     expect(`\n${render(ROWS, 36).join('\n')}\n`).toMatchInlineSnapshot(`
       "

@@ -1,10 +1,18 @@
 /** Machines for the tests of the Q family, and places in them that a test can corrupt. */
 import { Arena } from '../../src/arena/arena.ts';
+import { accountCheck } from '../../src/check/accounts.ts';
+import { goneSlotCheck } from '../../src/check/gone-slots.ts';
 import { linkCheck } from '../../src/check/links.ts';
 import { leafCheck } from '../../src/check/leaves.ts';
+import { logOffCheck } from '../../src/check/log-off.ts';
 import { objectCheck } from '../../src/check/objects.ts';
+import { protectedCheck } from '../../src/check/protected.ts';
 import { rmapCheck } from '../../src/check/rmaps.ts';
 import { pageBudgetCheck, shadowPageCheck } from '../../src/check/shadow-pages.ts';
+import { unsyncCheck } from '../../src/check/unsync.ts';
+import { frozenCheck, tdpCheck } from '../../src/check/tdp.ts';
+import { zappedCheck } from '../../src/check/zapped.ts';
+import { syncedCheck } from '../../src/check/synced.ts';
 import type { StateCheck } from '../../src/check/types.ts';
 import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
 import { P1_ENGINE } from '../../src/mmu/default-engine.ts';
@@ -27,6 +35,15 @@ export const Q_CHECKS: readonly StateCheck[] = [
   rmapCheck,
   leafCheck,
   objectCheck,
+  protectedCheck,
+  accountCheck,
+  zappedCheck,
+  logOffCheck,
+  unsyncCheck,
+  goneSlotCheck,
+  syncedCheck,
+  tdpCheck,
+  frozenCheck,
 ];
 
 export interface Finding {

@@ -7,11 +7,53 @@ import { composeEngine, defineVariant } from '../../src/variants/define.ts';
 import { engineOf, findVariant, VARIANTS } from '../../src/variants/index.ts';
 import { shippedScenarios } from '../../src/scenario/load.ts';
 
+const DEFERRED: readonly (keyof Engine)[] = [
+  'profile',
+  'settleDebt',
+  'splitLinked',
+  'splitNeedsFlush',
+  'walkYieldPages',
+];
+
 /** Steps of each shipped variant that differ from P1. A variant that is not in here fails the first test. */
 const STEPS: Readonly<Record<string, readonly (keyof Engine)[]>> = {
-  p0: ['flushAfterEnable', 'profile', 'splitFlushGfn', 'splitNeedsFlush'],
+  p0: [
+    'directChildFlushPages',
+    'flushAfterEnable',
+    'profile',
+    'recycleFlushGfn',
+    'splitFlushGfn',
+    'splitNeedsFlush',
+  ],
   p1: [],
-  p2: ['profile', 'splitNeedsFlush'],
+  p2: ['profile', 'splitFlushPages', 'splitNeedsFlush'],
+  p3: DEFERRED,
+  p4: ['profile', 'splitNeedsFlush'],
+  'ancestor-2016': [
+    'afterAttempt',
+    'fillSplitChild',
+    'getSpForSplit',
+    'profile',
+    'settleDebt',
+    'splitLinked',
+    'splitNeedsFlush',
+  ],
+  'desc-6.4': ['descAdd', 'descLayout', 'descRemove'],
+  'clear-6.8': ['clearSplitEnd'],
+  'tdp-alloc-6.11': ['tdpAllocSpForSplit'],
+  'flush-elision-6.13': ['spteUpdateNeedsFlush'],
+  'recover-in-place-6.13': ['tdpCollapseRange'],
+  'lockless-aging-6.15': ['ageGfnRange', 'locksRmaps', 'markForAccessTracking'],
+  'no-guest-mode-check': ['splitSkipsNonNested', 'splitsWithoutTdp'],
+  'needbreak-dynamic-bug': ['needbreakInAllModels'],
+  'yield-flushes-all': ['walkYieldPages'],
+  'p3-without-f1': DEFERRED,
+  'p3-without-f2': DEFERRED,
+  'p3-without-f3': DEFERRED,
+  'p3-without-f4': DEFERRED,
+  'p3-without-f5': DEFERRED,
+  'p3-without-f7': DEFERRED,
+  'p3-recycle-discharges': DEFERRED,
   'never-flush-on-reuse': ['splitNeedsFlush'],
   'no-restart-after-eagain': ['afterAttempt'],
   'child-role-ignores-access': ['splitChildRole'],

@@ -43,6 +43,13 @@ export const DYNAMIC_INVARIANTS: readonly Invariant[] = [
     sentence: 'A writable 4K page of a logged slot has its dirty bit set.',
   },
   {
+    id: 'Q45',
+    kind: 'state',
+    runtimes: BOTH,
+    cost: 'one pass over the tables of the TDP MMU',
+    sentence: 'With PML, a page of a logged slot whose leaf has D is in the log or in a PML buffer.',
+  },
+  {
     id: 'Q46',
     kind: 'state',
     runtimes: BOTH,
@@ -151,7 +158,15 @@ export const DYNAMIC_INVARIANTS: readonly Invariant[] = [
     runtimes: BOTH,
     cost: 'a counter',
     sentence:
-      'The flushes of a split pass are those of its profile: P0 and P2 one per split, P1 one per split over tables.',
+      'The flushes of a split pass are those of its profile: P0 and P2 one per split, P1 one per split over tables, P3 one per dropped lock at most, P4 none.',
+  },
+  {
+    id: 'D25',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'a copy of the RCU words per table cut off',
+    sentence:
+      'A page table of the TDP MMU is freed only after every reader that could have seen it has left.',
   },
   {
     id: 'D26',
@@ -160,5 +175,109 @@ export const DYNAMIC_INVARIANTS: readonly Invariant[] = [
     cost: 'two loads per entry',
     sentence:
       'A vCPU enters the guest only with every request honoured that was made before it said IN_GUEST_MODE.',
+  },
+  {
+    id: 'Q47',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'one test per change of an entry',
+    sentence: 'When an SPTE value that says dirty is gone, the host page behind it is marked dirty.',
+  },
+  {
+    id: 'Q52',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'two words per write section',
+    sentence:
+      'mmu_invalidate_in_progress counts the notifiers at work, and mmu_invalidate_seq those that have ended.',
+  },
+  {
+    id: 'D5',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'one test per plain store of an entry',
+    sentence: 'An entry that hardware or the fast path may change is replaced only by an atomic operation.',
+  },
+  {
+    id: 'D7',
+    kind: 'step',
+    runtimes: BOTH,
+    cost: 'one test per guest access; in the controlled runtime also the TLBs, once per invalidation',
+    sentence: 'Once a notifier has unmapped, no translation leads to the old frame.',
+  },
+  {
+    id: 'D8',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'one word per step of a walk, and the TLBs per table freed',
+    sentence: 'No translation is used, or could be, whose table was freed.',
+  },
+  {
+    id: 'D9',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'the executable entries of one TLB per fill',
+    sentence:
+      'With the iTLB multihit mitigation on, no vCPU holds an executable huge translation; with it off, exposures are counted.',
+  },
+  {
+    id: 'D12',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'a counter',
+    sentence: 'A head is started over at most once per split and per drop of mmu_lock.',
+  },
+  {
+    id: 'D13',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'a counter',
+    sentence:
+      'A pass gives mmu_lock up without a split at most once for its caches and once per competitor that gets in.',
+  },
+  {
+    id: 'D15',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'one look per split',
+    sentence:
+      'A page being split is unmapped only inside one write section in the shadow MMU, and never in the TDP MMU.',
+  },
+  {
+    id: 'D17',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'three words per entry installed',
+    sentence: 'A fault installs nothing through an obsolete root or from before an invalidation.',
+  },
+  {
+    id: 'D18',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'one test per fast page fault',
+    sentence: 'The fast path makes no huge page of a logged slot writable.',
+  },
+  {
+    id: 'D19',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'a list per section',
+    sentence:
+      'A page made writable in a logged slot is in the log when the section ends, or, on the fast path, before the vCPU enters the guest.',
+  },
+  {
+    id: 'D20',
+    kind: 'step',
+    runtimes: CONTROLLED,
+    cost: 'a list per section',
+    sentence: 'Whoever gives mmu_lock up owes no flush but the deferrable ones.',
+  },
+  {
+    id: 'D21',
+    kind: 'step',
+    runtimes: BOTH,
+    cost: 'one test per lock taken',
+    sentence:
+      'Locks are taken from the outside in: slots_lock, slots_arch_lock, the host, mmu_lock, the spinlocks inside it.',
   },
 ];

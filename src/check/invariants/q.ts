@@ -15,6 +15,12 @@ const TABLES = 'one pass over all tables and parent lists';
 const RMAPS = 'one pass over all rmap heads and all tables';
 const LEAVES = 'one pass over all tables';
 const OBJECTS = 'one pass over all tables, lists and caches';
+const ZAPPED = 'the roots of the vCPUs and the active list';
+const UNSYNC = 'one pass over the tables of indirect pages';
+const SYNCED = "one pass over the tables of indirect pages and L1's own";
+const TDP = 'one pass over the tables of the TDP MMU';
+const PROTECTED = "the rmap heads of the gfns of L1's tables";
+const ACCOUNTS = 'one pass over the counters of each slot';
 
 export const Q_STRUCTURE_INVARIANTS: readonly Invariant[] = [
   state('Q1', LIST, 'A page on the active list is valid, and its table points back to its header.'),
@@ -34,6 +40,11 @@ export const Q_STRUCTURE_INVARIANTS: readonly Invariant[] = [
     'Q10',
     TABLES,
     'A direct child of an indirect page starts at the gfn of its entry and has the access of that entry.',
+  ),
+  state(
+    'Q11',
+    SYNCED,
+    "What a page in sync maps is what L1's entry says now, unless the write of that entry is still being emulated.",
   ),
   state(
     'Q12',
@@ -70,10 +81,59 @@ export const Q_STRUCTURE_INVARIANTS: readonly Invariant[] = [
   state('Q29', LEAVES, 'No leaf of a read-only memslot is host-writable.'),
   state('Q30', LEAVES, 'A leaf has no reserved bits, and its memory type is write-back.'),
   state(
+    'Q31',
+    LEAVES,
+    'The A/D kind of a leaf is that of its role: none, tracked by write protection in nested pages under PML, or full.',
+  ),
+  state(
     'Q32',
     LEAVES,
     'With the iTLB multihit mitigation on, no huge leaf is executable, now or after access tracking.',
   ),
   state('Q36', OBJECTS, 'The statistics of mapped pages are the numbers of present leaves of each size.'),
+  state(
+    'Q15',
+    ZAPPED,
+    'A page that was zapped has no parents and no present entries, is not active, and lives on only as a root of somebody.',
+  ),
+  state('Q16', ZAPPED, 'The root_count of a page is the number of vCPU roots that name it.'),
+  state(
+    'Q17',
+    UNSYNC,
+    'Only level-1 pages of L1 tables are unsync, and from every ancestor marked bits lead to them, as many as it counts.',
+  ),
+  state('Q18', UNSYNC, 'No page above level 1 is unsync.'),
+  state('Q33', UNSYNC, 'The pages marked nx-disallowed are those on the list, and its length is the count.'),
+  state('Q37', TDP, 'No entry is frozen while nobody is at work, and none of the shadow MMU ever is.'),
+  state(
+    'Q38',
+    TDP,
+    'A page of the TDP MMU is linked at its level and gfn, once, by the entry its header names; it is in no hash, and counted.',
+  ),
+  state(
+    'Q39',
+    TDP,
+    'A TDP root on the list has a reference for each vCPU that uses it, and at the end no other.',
+  ),
+  state('Q40', 'the reverse maps of slots that are gone', 'Nothing maps a gfn of a slot that was deleted.'),
+  state(
+    'Q26',
+    PROTECTED,
+    'No writable huge page covers a gfn that may not be huge because it holds a shadowed table.',
+  ),
+  state(
+    'Q41',
+    PROTECTED,
+    'Whatever maps a shadowed table that is in sync, at any level and through any alias, has neither W nor MMU-writable.',
+  ),
+  state('Q48', 'one pass over the bitmaps of unlogged slots', 'A slot that is not logged has no dirty bits.'),
+  state('Q51', ZAPPED, 'Nobody has a root that was freed.'),
+  state(
+    'Q54',
+    ACCOUNTS,
+    'The disallow_lpage of a huge page counts misalignment and the accounted pages whose gfn is in it.',
+  ),
+  state('Q55', ACCOUNTS, 'The write tracking of a gfn counts the shadow pages above level 1 with that gfn.'),
+  state('Q56', ACCOUNTS, 'The value of indirect_shadow_pages is the number of accounted pages.'),
   state('Q53', OBJECTS, 'Each object a pool handed out is in a live page, in a list or in a cache.'),
 ];

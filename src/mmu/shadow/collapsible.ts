@@ -7,7 +7,7 @@ import type { Kvm } from '../kvm.ts';
 import type { MemSlot } from '../memslot.ts';
 import { RmapIterator } from '../pte-list.ts';
 import { roleDirect, roleLevel } from '../role.ts';
-import { dropSpte } from '../rmap.ts';
+import { dropLeaf } from '../rmap.ts';
 import { spGfn, spRole, sptepToSp } from '../shadow-page.ts';
 import { slotHandleLevel } from './walker.ts';
 
@@ -26,7 +26,7 @@ export function* zapCollapsibleSptes(kvm: Kvm, cpu: Cpu, slot: MemSlot, head: nu
       continue;
     }
     if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
-    dropSpte(kvm, cpu, sptep);
+    yield* dropLeaf(kvm, cpu, sptep);
     flush = true;
     sptep = iterator.first(kvm, head, cpu.mmuReleases);
   }
@@ -40,7 +40,7 @@ export function* slotZapCollapsible(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<vo
   const handler = (head: number): Steps<boolean> => zapCollapsibleSptes(kvm, cpu, slot, head);
   for (let level = 1; level < KVM_MAX_HUGEPAGE_LEVEL; level++) {
     const end = slot.baseGfn + slot.npages;
-    if (yield* slotHandleLevel(kvm, cpu, slot, slot.baseGfn, end, level, handler, true)) flush = true;
+    flush = yield* slotHandleLevel(kvm, cpu, slot, slot.baseGfn, end, level, handler, true, flush, 'log-off');
   }
   if (flush) yield* flushRemoteTlbs(kvm, cpu, 'log-off', slot.baseGfn, slot.npages);
   yield* kvm.writeUnlock(cpu);

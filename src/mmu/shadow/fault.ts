@@ -6,21 +6,26 @@ import {
   RET_PF_EMULATE,
   RET_PF_FIXED,
   RET_PF_INJECT,
+  RET_PF_INVALID,
   RET_PF_RETRY,
   RET_PF_SPURIOUS,
+  ENOMEM,
   ENOSPC,
 } from '../errno.ts';
 import { ACC_EXEC, ACC_WRITE, isLarge, isShadowPresent } from '../format.ts';
-import { KVM } from '../kvm.ts';
-import { KVM_MEM_LOG_DIRTY_PAGES } from '../memslot.ts';
-import { cacheTopup } from '../memory-cache.ts';
-import { SP_NX_DISALLOWED, SP, spFlags, spPut, spRole, sptepOf } from '../shadow-page.ts';
-import { roleInvalid } from '../role.ts';
+import { faultinPfn, isInvalidated } from '../host/faultin.ts';
+import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEMSLOT_INVALID, MEMSLOT_GONE } from '../memslot.ts';
+import { handleMmioPageFault, setMmioSpte } from '../mmio.ts';
+import { accountHugeNxPage } from '../nx-list.ts';
+import { topupVcpuCache } from '../memory-cache.ts';
+import { sptepOf, sptepToSp } from '../shadow-page.ts';
 import { spteTable } from '../spte.ts';
 import { srcuReadLock, srcuReadUnlock, type Vcpu } from '../vcpu.ts';
+import { waitForSlot } from '../wait-for-slot.ts';
 import { emulateWrite } from '../dirty-log.ts';
-import { getChildSp, linkShadowPage, validateDirectSpte } from './get-page.ts';
+import { getChildSp, linkShadowPage } from './get-page.ts';
 import { prefetch } from './prefetch.ts';
+import { clearSpWriteFloodingCount } from './pte-write.ts';
 import { setSpte, type Fault } from './set-spte.ts';
 import { mmuAvailablePages } from './split.ts';
 import { walkAddr, walkIndex } from './walk-addr.ts';
@@ -30,18 +35,32 @@ import { zapOldest } from './zap.ts';
 const DESC_CACHE_MIN = 14;
 const PAGE_CACHE_MIN = 5;
 
+/** The part of a page fault that an MMU has of its own; arguments and result as for pageFault. */
+export type FaultBody = (vcpu: Vcpu, gfn: number, access: number, present: boolean) => Steps<number>;
+
 /**
  * kvm_mmu_page_fault() for an L2 access that the shadow tables refused.
  * @param access ACC_ bits of the access
  * @param present the hardware found a present entry that forbade it
- * @returns RET_PF_
+ * @param mmio the hardware found an MMIO SPTE
+ * @param inside what is done inside SRCU: by the MMU that the vCPU runs on
+ * @returns RET_PF_, or -ENOMEM for user space
  */
-export function* pageFault(vcpu: Vcpu, l2Gfn: number, access: number, present: boolean): Steps<number> {
+export function* pageFault(
+  vcpu: Vcpu,
+  l2Gfn: number,
+  access: number,
+  present: boolean,
+  mmio = false,
+  inside: FaultBody = pageFaultSrcu,
+): Steps<number> {
   const { kvm, cpu } = vcpu;
   cpu.count(C.faults);
   yield* srcuReadLock(vcpu);
-  const result = yield* pageFaultSrcu(vcpu, l2Gfn, access, present);
+  let result = mmio ? yield* handleMmioPageFault(vcpu, l2Gfn) : RET_PF_INVALID;
+  if (result === RET_PF_INVALID) result = yield* inside(vcpu, l2Gfn, access, present);
   yield* srcuReadUnlock(vcpu);
+  yield* waitForSlot(vcpu);
   switch (result) {
     case RET_PF_FIXED:
       cpu.count(C.faultsFixed);
@@ -59,7 +78,7 @@ export function* pageFault(vcpu: Vcpu, l2Gfn: number, access: number, present: b
       cpu.count(C.faultsInjected);
       break;
   }
-  if (result !== RET_PF_RETRY) kvm.observer.progress(cpu);
+  if (result !== RET_PF_RETRY && result !== ENOMEM) kvm.observer.progress(cpu);
   return result;
 }
 
@@ -68,19 +87,23 @@ function* pageFaultSrcu(vcpu: Vcpu, l2Gfn: number, access: number, present: bool
   if (!(yield* walkAddr(vcpu, l2Gfn, access))) return RET_PF_INJECT;
   const write = (access & ACC_WRITE) !== 0;
   const slot = kvm.slotOf(gw.gfn);
-  if (slot === undefined) throw new Error(`L1 maps gfn ${gw.gfn}, which is in no memslot`);
+  if (slot === undefined) return yield* mmioFault(vcpu, l2Gfn, access);
   // The memslot as this fault sees it; SRCU keeps it valid until the fault ends.
   if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
-  const logged = (cpu.load(slot.flagsWord) & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
+  const flags = cpu.load(slot.flagsWord);
+  if ((flags & MEMSLOT_GONE) !== 0) return yield* mmioFault(vcpu, l2Gfn, access);
+  const logged = (flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
 
   if (present && write && kvm.w[slot.writeTrackWord(gw.gfn)]! > 0) {
     yield* emulateWrite(vcpu, slot, gw.gfn);
     return RET_PF_EMULATE;
   }
-  topupVcpuCaches(vcpu);
-  const seqWord = kvm.base + KVM.invalidateSeq;
-  if (cpu.stepped) yield cpu.at(Op.Load, seqWord);
-  const seq = cpu.load(seqWord);
+  if (!topupVcpuCaches(vcpu)) return ENOMEM;
+  if ((flags & KVM_MEMSLOT_INVALID) !== 0) {
+    // The slot is going away: the guest tries again until it has gone (A18).
+    vcpu.invalidSlot = slot;
+    return RET_PF_RETRY;
+  }
   const fault: Fault = {
     l2Gfn,
     access,
@@ -89,41 +112,81 @@ function* pageFaultSrcu(vcpu: Vcpu, l2Gfn: number, access: number, present: bool
     slot,
     logged,
     gfn: gw.gfn,
-    maxLevel: gw.level,
+    maxLevel: kvm.engine.isSelfChangeMapping(kvm, gw) ? 1 : gw.level,
     reqLevel: 1,
     goalLevel: 1,
     hugePageDisallowed: false,
-    seq,
-    pfn: slot.pfn(gw.gfn),
-    hostWritable: slot.hostWritable(gw.gfn),
+    noslot: false,
+    seq: 0,
+    pfn: 0,
+    hostWritable: false,
   };
+  yield* faultinPfn(vcpu, fault);
 
   yield* kvm.writeLock(cpu);
-  let result = yield* kvm.engine.makeMmuPagesAvailable(vcpu);
-  // 6.1.192 reclaims before it looks whether the root is still good (B-44).
-  if (result === 0) result = isPageFaultStale(vcpu, fault) ? RET_PF_RETRY : yield* fetch(vcpu, fault);
-  else result = RET_PF_RETRY;
+  const result = yield* reclaimAndFetch(vcpu, fault);
   yield* kvm.writeUnlock(cpu);
   kvm.observer.fault(cpu, fault.gfn, fault.goalLevel, result);
   if (result === RET_PF_EMULATE) yield* emulateWrite(vcpu, slot, fault.gfn);
   return result;
 }
 
-/** mmu_topup_memory_caches(). */
-function topupVcpuCaches(vcpu: Vcpu): void {
-  const { kvm, caches } = vcpu;
-  const { objects } = kvm.layout.dims.caches;
-  cacheTopup(kvm, caches.desc, kvm.descPool, DESC_CACHE_MIN, objects, false);
-  cacheTopup(kvm, caches.header, kvm.headerPool, PAGE_CACHE_MIN, objects, false);
-  cacheTopup(kvm, caches.table, kvm.tablePool, PAGE_CACHE_MIN, objects, false);
-  cacheTopup(kvm, caches.shadowInfo, kvm.shadowInfoPool, PAGE_CACHE_MIN, objects, false);
+/** mmu_topup_memory_caches(). Returns false for -ENOMEM. */
+export function topupVcpuCaches({ kvm, cpu, caches }: Vcpu): boolean {
+  return (
+    topupVcpuCache(kvm, cpu, caches.desc, kvm.descPool, DESC_CACHE_MIN) &&
+    topupVcpuCache(kvm, cpu, caches.header, kvm.headerPool, PAGE_CACHE_MIN) &&
+    topupVcpuCache(kvm, cpu, caches.table, kvm.tablePool, PAGE_CACHE_MIN) &&
+    topupVcpuCache(kvm, cpu, caches.shadowInfo, kvm.shadowInfoPool, PAGE_CACHE_MIN)
+  );
+}
+
+/** A fault on a gfn that no memslot has: an MMIO SPTE for the next time, and the access is emulated (2.6). */
+function* mmioFault(vcpu: Vcpu, l2Gfn: number, access: number): Steps<number> {
+  const { kvm, cpu, walker: gw } = vcpu;
+  if (!topupVcpuCaches(vcpu)) return ENOMEM;
+  const fault: Fault = {
+    l2Gfn,
+    access,
+    write: (access & ACC_WRITE) !== 0,
+    exec: (access & ACC_EXEC) !== 0,
+    // Nobody looks at it.
+    slot: kvm.slots[0]!,
+    logged: false,
+    gfn: gw.gfn,
+    // There is no frame that could be part of a larger one.
+    maxLevel: 1,
+    reqLevel: 1,
+    goalLevel: 1,
+    hugePageDisallowed: false,
+    noslot: true,
+    seq: 0,
+    pfn: 0,
+    hostWritable: false,
+  };
+  yield* kvm.writeLock(cpu);
+  const result = yield* reclaimAndFetch(vcpu, fault);
+  yield* kvm.writeUnlock(cpu);
+  kvm.observer.fault(cpu, fault.gfn, 1, result);
+  return result;
+}
+
+/** Steps 4 to 9 under the lock: room for new pages, a look whether what was found is still good, and the tables. */
+function* reclaimAndFetch(vcpu: Vcpu, fault: Fault): Steps<number> {
+  const { engine } = vcpu.kvm;
+  // 6.1.192 reclaims before it looks whether the root is still good: reclaim may take the root away (B-44).
+  if (!engine.reclaimsBeforeStaleCheck && isPageFaultStale(vcpu, fault)) return RET_PF_RETRY;
+  if ((yield* engine.makeMmuPagesAvailable(vcpu)) !== 0) return RET_PF_RETRY;
+  if (engine.reclaimsBeforeStaleCheck && isPageFaultStale(vcpu, fault)) return RET_PF_RETRY;
+  return yield* fetch(vcpu, fault);
 }
 
 /** is_page_fault_stale() (D17). */
-function isPageFaultStale(vcpu: Vcpu, fault: Fault): boolean {
+export function isPageFaultStale(vcpu: Vcpu, fault: Fault): boolean {
   const { kvm, rootSp } = vcpu;
-  if (rootSp === 0 || roleInvalid(spRole(kvm, rootSp))) return true;
-  return kvm.get(KVM.invalidateSeq) !== fault.seq || kvm.get(KVM.invalidateInProgress) !== 0;
+  if (rootSp === 0 || kvm.engine.isObsoleteRoot(kvm, rootSp)) return true;
+  if (fault.noslot) return false;
+  return isInvalidated(kvm, vcpu.cpu, fault);
 }
 
 /** make_mmu_pages_available(): reclaims when fewer than KVM_MIN_FREE_MMU_PAGES are left (A21). */
@@ -136,7 +199,7 @@ export function* makeMmuPagesAvailable(vcpu: Vcpu): Steps<number> {
 }
 
 /** kvm_mmu_hugepage_adjust() (5.2 step 6). */
-function hugepageAdjust(vcpu: Vcpu, fault: Fault): void {
+export function hugepageAdjust(vcpu: Vcpu, fault: Fault): void {
   const { kvm } = vcpu;
   fault.hugePageDisallowed = fault.exec && kvm.config.nxHugePages;
   if (fault.maxLevel === 1 || fault.logged) return;
@@ -146,7 +209,7 @@ function hugepageAdjust(vcpu: Vcpu, fault: Fault): void {
 }
 
 /** disallowed_hugepage_adjust(): with NX on, a table at the goal level means one level lower. */
-function disallowedHugepageAdjust(vcpu: Vcpu, fault: Fault, sptep: number, level: number): void {
+export function disallowedHugepageAdjust(vcpu: Vcpu, fault: Fault, sptep: number, level: number): void {
   const lo = vcpu.kvm.w[sptep * 2]!;
   if (level > 1 && level === fault.goalLevel && isShadowPresent(lo) && !isLarge(lo)) fault.goalLevel--;
 }
@@ -157,49 +220,45 @@ function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
   const directAccess = gw.pteAccess;
   let level = kvm.config.rootLevel;
   let sptep = sptepOf(kvm, vcpu.rootSp, walkIndex(kvm, fault.l2Gfn, level));
-  if (yield* gpteChanged(vcpu, level)) return RET_PF_RETRY;
+  if (yield* kvm.engine.gpteChanged(vcpu, level)) return RET_PF_RETRY;
 
   for (; level > gw.level; level--) {
-    const sp = yield* getChildSp(vcpu, sptep, gw.tableGfn[level - 1]!, false, gw.ptAccess[level - 1]!);
-    if (yield* gpteChanged(vcpu, level - 1)) return RET_PF_RETRY;
+    clearSpWriteFloodingCount(kvm, sptepToSp(kvm, sptep));
+    const childAccess = kvm.engine.indirectChildAccess(gw, level - 1);
+    const sp = yield* getChildSp(vcpu, sptep, gw.tableGfn[level - 1]!, false, childAccess);
+    // L1 need not flush after making an entry present: what hangs below must be good when it is linked (B-31).
+    if (sp !== 0 && !(yield* kvm.engine.syncBeforeLink(vcpu, sp))) return RET_PF_RETRY;
+    if (yield* kvm.engine.gpteChanged(vcpu, level - 1)) return RET_PF_RETRY;
     if (sp !== 0) yield* linkShadowPage(vcpu, sptep, sp);
     sptep = childSptep(vcpu, sptep, fault.l2Gfn, level);
   }
 
+  clearSpWriteFloodingCount(kvm, sptepToSp(kvm, sptep));
   hugepageAdjust(vcpu, fault);
   for (; ; level--) {
     if (kvm.config.nxHugePages) disallowedHugepageAdjust(vcpu, fault, sptep, level);
     if (level === fault.goalLevel) break;
-    yield* validateDirectSpte(vcpu, sptep, directAccess);
+    yield* kvm.engine.validateDirectSpte(vcpu, sptep, directAccess);
     const baseGfn = fault.gfn & ~(kvm.pages(level) - 1);
     const sp = yield* getChildSp(vcpu, sptep, baseGfn, true, directAccess);
     if (sp !== 0) {
       yield* linkShadowPage(vcpu, sptep, sp);
       if (fault.hugePageDisallowed && fault.reqLevel >= level) {
-        spPut(kvm, sp, SP.flags, spFlags(kvm, sp) | SP_NX_DISALLOWED);
-        cpu.count(C.nxSplits);
+        accountHugeNxPage(kvm, cpu, sp);
       }
     }
     sptep = childSptep(vcpu, sptep, fault.l2Gfn, level);
   }
 
+  if (fault.noslot) return yield* setMmioSpte(kvm, cpu, sptep, fault.gfn);
   const result = yield* setSpte(vcpu, fault, sptep, directAccess, fault.gfn & ~(kvm.pages(level) - 1), false);
   if (result === RET_PF_SPURIOUS) return result;
   yield* prefetch(vcpu, fault, sptep);
   return result;
 }
 
-/** FNAME(gpte_changed): has L1 edited the entry of `level` since it was walked? */
-function* gpteChanged(vcpu: Vcpu, level: number): Steps<boolean> {
-  const { cpu, walker: gw } = vcpu;
-  const q = gw.pteQ[level]!;
-  if (cpu.stepped) yield cpu.at(Op.Load64, q * 2);
-  cpu.load64(q);
-  return cpu.lo !== gw.pteLo[level] || cpu.hi !== gw.pteHi[level];
-}
-
 /** The entry one level down, below the table that `sptep` points to. */
-function childSptep(vcpu: Vcpu, sptep: number, l2Gfn: number, level: number): number {
+export function childSptep(vcpu: Vcpu, sptep: number, l2Gfn: number, level: number): number {
   const { kvm } = vcpu;
   const table = spteTable(kvm, kvm.w[sptep * 2]!, kvm.w[sptep * 2 + 1]!);
   return kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, l2Gfn, level - 1);

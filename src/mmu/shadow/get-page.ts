@@ -9,7 +9,7 @@ import { cachePop } from '../memory-cache.ts';
 import type { MemSlot } from '../memslot.ts';
 import { childRole, roleAccess, roleAdDisabled, roleDirect, roleLevel } from '../role.ts';
 import { pteListAdd } from '../pte-list.ts';
-import { dropSpte } from '../rmap.ts';
+import { dropLeaf } from '../rmap.ts';
 import {
   findShadowPage,
   initShadowPage,
@@ -26,7 +26,9 @@ import {
 import { makeNonleafSpte, spteChildSp } from '../spte.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { slotGfnWriteProtect } from './write-protect.ts';
-import { dropParentPte, zapPages } from './zap.ts';
+import { clearSpWriteFloodingCount } from './pte-write.ts';
+import { markUnsync, spUnsyncChildren } from './unsync.ts';
+import { commitZap, countIndirectPage, dropParentPte, zapPages } from './zap.ts';
 
 /** account_shadowed(): the gfn becomes read-only at every level and alias, and may not be huge (A8, Q41). */
 export function* accountShadowed(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<void> {
@@ -40,10 +42,14 @@ export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<num
   const { kvm, cpu, caches } = vcpu;
   const direct = roleDirect(role);
   const unsync: number[] = [];
-  const found = findShadowPage(kvm, gfn, role, (sp) => {
+  let found = findShadowPage(kvm, gfn, role, (sp) => {
     if (roleLevel(role) > 1 && (spFlags(kvm, sp) & SP_UNSYNC) !== 0) unsync.push(sp);
   });
   if (unsync.length > 0) yield* zapPages(kvm, cpu, unsync);
+  if (found !== 0 && !direct) {
+    if ((spFlags(kvm, found) & SP_UNSYNC) !== 0) found = yield* syncFound(vcpu, found);
+    if (found !== 0) clearSpWriteFloodingCount(kvm, found);
+  }
   if (found !== 0) {
     cpu.count(C.spFound);
     kvm.observer.getPage(cpu, found, false);
@@ -53,6 +59,7 @@ export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<num
   const table = cachePop(kvm, caches.table, 'mmu_shadow_page');
   const info = direct ? 0 : cachePop(kvm, caches.shadowInfo, 'mmu_shadowed_info');
   initShadowPage(kvm, cpu, sp, table, info, gfn, role);
+  if (!direct) yield* countIndirectPage(kvm, cpu, 1);
   cpu.count(C.spCreated);
   kvm.observer.getPage(cpu, sp, true);
   if (!direct) {
@@ -66,6 +73,16 @@ export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<num
     yield* kvm.engine.accountShadowed(kvm, cpu, slot, gfn);
   }
   return sp;
+}
+
+/** The page is good but may be stale: it is synced for this use and stays unsync. Returns 0 if it had to go. */
+function* syncFound(vcpu: Vcpu, sp: number): Steps<number> {
+  const { kvm, cpu } = vcpu;
+  const invalid: number[] = [];
+  const flush = yield* kvm.engine.syncFoundPage(vcpu, sp, invalid);
+  if (flush === true) yield* flushRemoteTlbs(kvm, cpu, 'sync');
+  yield* commitZap(kvm, cpu, invalid);
+  return flush === undefined ? 0 : sp;
 }
 
 /** kvm_mmu_get_child_sp(): 0 stands for -EEXIST, the child that is already there is the wanted one. */
@@ -102,21 +119,23 @@ export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<vo
     const parent = sptepToSp(kvm, sptep);
     const level = roleLevel(spRole(kvm, parent));
     if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
-    if (isLarge(lo)) dropSpte(kvm, cpu, sptep);
-    else dropParentPte(kvm, cpu, spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!), sptep);
-    yield* flushRemoteTlbs(
-      kvm,
-      cpu,
-      'fault',
-      pageGetGfn(kvm, parent, spteIndex(kvm, sptep)),
-      kvm.pages(level),
-    );
+    if (isLarge(lo)) {
+      const gfn = kvm.engine.splitFlushGfn(kvm, sptep, pageGetGfn(kvm, parent, spteIndex(kvm, sptep)));
+      yield* dropLeaf(kvm, cpu, sptep);
+      yield* flushRemoteTlbs(kvm, cpu, 'fault', gfn, kvm.engine.splitFlushPages(kvm, level));
+    } else {
+      // Only a huge page leaves a gfn behind by which what was under the entry could be named.
+      dropParentPte(kvm, cpu, spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!), sptep);
+      yield* flushRemoteTlbs(kvm, cpu, 'fault');
+    }
   }
   if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
   kvm.assertMmuWrite(cpu, 'an SPTE');
   makeNonleafSpte(kvm, cpu, spTable(kvm, sp), roleAdDisabled(spRole(kvm, sp)));
   cpu.store64(sptep, cpu.lo, cpu.hi);
   pteListAdd(kvm, caches.desc, sptep, parentPtesWord(kvm, sp));
+  // A page of level 1 was synced for this use only; pages above were synced for good before (B-31).
+  if ((spFlags(kvm, sp) & SP_UNSYNC) !== 0 || spUnsyncChildren(kvm, sp) > 0) yield* markUnsync(kvm, cpu, sptep);
 }
 
 /** validate_direct_spte(): a direct child of another access is unlinked (kernel-facts 5.2 step 7, B-12). */
@@ -128,5 +147,6 @@ export function* validateDirectSpte(vcpu: Vcpu, sptep: number, directAccess: num
   if (roleAccess(spRole(kvm, child)) === directAccess) return;
   if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
   dropParentPte(kvm, cpu, child, sptep);
-  yield* flushRemoteTlbs(kvm, cpu, 'fault', spGfn(kvm, child), 1);
+  const level = roleLevel(spRole(kvm, sptepToSp(kvm, sptep)));
+  yield* flushRemoteTlbs(kvm, cpu, 'fault', spGfn(kvm, child), kvm.engine.directChildFlushPages(kvm, level));
 }

@@ -1,6 +1,7 @@
 /** FNAME(pte_prefetch): neighbours of a 4 KiB leaf are mapped too (kernel-facts 5.2 step 9). */
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { ACC_WRITE, isShadowPresent, sptePfn } from '../format.ts';
+import { prefetchAllowed } from '../host/faultin.ts';
 import { KVM } from '../kvm.ts';
 import { roleAccess, roleDirect, roleLevel } from '../role.ts';
 import { pageGetGfn, spGfn, spRole, spteIndex, sptepOf, sptepToSp } from '../shadow-page.ts';
@@ -41,13 +42,13 @@ function* prefetchDirect(
   first: number,
   window: number,
 ): Steps<void> {
-  const { kvm } = vcpu;
+  const { kvm, cpu } = vcpu;
   const access = roleAccess(spRole(kvm, sp));
   for (let index = first; index < first + window; index++) {
     const sptep = sptepOf(kvm, sp, index);
     if (index === own || isShadowPresent(kvm.w[sptep * 2]!)) continue;
     const gfn = pageGetGfn(kvm, sp, index);
-    if (slotRefuses(fault, gfn, access)) return;
+    if (slotRefuses(fault, gfn, access) || !(yield* prefetchAllowed(cpu, fault.slot, gfn))) return;
     yield* setSpte(vcpu, fault, sptep, access, gfn, true);
   }
 }
@@ -74,7 +75,7 @@ function* prefetchIndirect(
     if (!isPresentGpte(f, lo) || (kvm.config.l1AdBits && (lo & f.accessedLo) === 0)) continue;
     const access = protectCleanGpte(kvm, gpteAccess(f, lo, hi) & roleAccess(spRole(kvm, sp)), lo);
     const gfn = sptePfn(lo, hi);
-    if (slotRefuses(fault, gfn, access)) return;
+    if (slotRefuses(fault, gfn, access) || !(yield* prefetchAllowed(cpu, fault.slot, gfn))) return;
     yield* setSpte(vcpu, fault, sptep, access, gfn, true);
   }
 }

@@ -5,7 +5,7 @@ import { flushRemoteTlbs } from '../flush.ts';
 import type { Kvm } from '../kvm.ts';
 import type { MemSlot } from '../memslot.ts';
 import { RmapIterator } from '../pte-list.ts';
-import { dropSpte } from '../rmap.ts';
+import { dropLeaf } from '../rmap.ts';
 
 /** Drops every SPTE of one head; true if there was one. */
 export function* zapRmap(kvm: Kvm, cpu: Cpu, head: number): Steps<boolean> {
@@ -15,13 +15,20 @@ export function* zapRmap(kvm: Kvm, cpu: Cpu, head: number): Steps<boolean> {
     const sptep = iterator.first(kvm, head, cpu.mmuReleases);
     if (sptep === 0) return any;
     if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
-    dropSpte(kvm, cpu, sptep);
+    yield* dropLeaf(kvm, cpu, sptep);
     any = true;
   }
 }
 
-/** Zaps the head of `gfn` at `level`, the newest entry included, and flushes at once. */
-export function* recycleRmap(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number, level: number): Steps<void> {
+/** Zaps the head of `gfn` at `level`, with the newest entry, which is in the page `sp`, and flushes at once. */
+export function* recycleRmap(
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  sp: number,
+  gfn: number,
+  level: number,
+): Steps<void> {
   yield* zapRmap(kvm, cpu, slot.rmapWord(gfn, level));
-  yield* flushRemoteTlbs(kvm, cpu, 'recycle', gfn, kvm.pages(level));
+  yield* flushRemoteTlbs(kvm, cpu, 'recycle', kvm.engine.recycleFlushGfn(kvm, sp, gfn), kvm.pages(level));
 }

@@ -4,11 +4,12 @@ import { C } from '../../cpu/counters.ts';
 import { markPageDirty } from '../dirty-log.ts';
 import { RET_PF_EMULATE, RET_PF_FIXED, RET_PF_SPURIOUS } from '../errno.ts';
 import { flushRemoteTlbs } from '../flush.ts';
-import { isLarge, isShadowPresent, isWritable, sptePfn } from '../format.ts';
+import { ACC_WRITE, isLarge, isShadowPresent, isWritable, sptePfn } from '../format.ts';
 import type { MemSlot } from '../memslot.ts';
-import { dropSpte, mmuSpteUpdate, mustRecycle, rmapAdd } from '../rmap.ts';
-import { roleAdDisabled, roleLevel } from '../role.ts';
-import { hasIndirectPage, pageSetAccess, spRole, spteIndex, sptepToSp } from '../shadow-page.ts';
+import { dropLeaf, mmuSpteUpdate, mustRecycle, rmapAdd } from '../rmap.ts';
+import { rmapLock, rmapUnlock } from '../rmap-lock.ts';
+import { roleAdDisabled, roleGuestMode, roleLevel } from '../role.ts';
+import { pageSetAccess, pageSetTranslation, spRole, spteIndex, sptepToSp } from '../shadow-page.ts';
 import { makeSpte, spteChildSp } from '../spte.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { recycleRmap } from './recycle.ts';
@@ -28,7 +29,10 @@ export interface Fault {
   reqLevel: number;
   goalLevel: number;
   hugePageDisallowed: boolean;
-  readonly seq: number;
+  /** No memslot has the gfn: the access is MMIO, and `slot`, `pfn` and what comes from them mean nothing. */
+  readonly noslot: boolean;
+  /** mmu_invalidate_seq before the host was asked. */
+  seq: number;
   /** The frame behind `gfn` as the host mapped it after `seq` was read, and whether it may be written (5.2 step 3). */
   pfn: number;
   hostWritable: boolean;
@@ -64,20 +68,26 @@ export function* setSpte(
       flush = true;
     } else if (sptePfn(oldLo, oldHi) !== pfn) {
       if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
-      dropSpte(kvm, cpu, sptep);
+      yield* dropLeaf(kvm, cpu, sptep);
       flush = true;
     } else wasRmapped = true;
     if (!wasRmapped) oldLo = 0;
   }
+  const hostWritable = prefetched ? slot.hostWritable(baseGfn) : fault.hostWritable;
+  // make_spte() asks only where it is about to set W anew.
+  const asksWrite = (access & ACC_WRITE) !== 0 && hostWritable && !isWritable(oldLo);
+  const writeProtected =
+    asksWrite && (yield* kvm.engine.mmuTryToUnsyncPages(kvm, cpu, slot, baseGfn, true, prefetched));
   const wrprot = makeSpte(kvm, cpu, {
     level,
     pfn,
     access,
-    hostWritable: prefetched ? slot.hostWritable(baseGfn) : fault.hostWritable,
+    hostWritable,
     prefetch: prefetched,
     adDisabled: roleAdDisabled(role),
+    guestMode: roleGuestMode(role),
     oldLo,
-    writeProtected: isShadowedGfn(vcpu, slot, baseGfn, level),
+    writeProtected,
   });
   const { lo, hi } = cpu;
   // KVM marks the page before W can be seen, in the same write section (Q44, D19).
@@ -93,27 +103,27 @@ export function* setSpte(
     }
   } else {
     kvm.assertMmuWrite(cpu, 'an SPTE');
+    // As rmapAdd() below does; a backend that goes by L1's gfn must find it as soon as hardware can use the entry.
+    if (kvm.config.flushBackend === 'range-l2') {
+      pageSetTranslation(kvm, sptepToSp(kvm, sptep), spteIndex(kvm, sptep), baseGfn, access);
+    }
     if (cpu.stepped) yield cpu.at(Op.Store64, word);
     cpu.store64(sptep, lo, hi);
   }
   if (wrprot && fault.write && !prefetched) result = RET_PF_EMULATE;
   if (flush) yield* flushRemoteTlbs(kvm, cpu, 'fault', baseGfn, kvm.pages(level));
+  let before = 0;
   if (wasRmapped) pageSetAccess(kvm, sptepToSp(kvm, sptep), spteIndex(kvm, sptep), access);
-  else if (mustRecycle(kvm, cpu, rmapAdd(kvm, cpu, caches.desc, slot, sptep, baseGfn, access))) {
-    yield* recycleRmap(kvm, cpu, slot, baseGfn, level);
+  else {
+    const head = slot.rmapWord(baseGfn, level);
+    if (kvm.engine.locksRmaps) yield* rmapLock(kvm, cpu, head);
+    before = rmapAdd(kvm, cpu, caches.desc, slot, sptep, baseGfn, access);
+    if (kvm.engine.locksRmaps) yield* rmapUnlock(kvm, cpu, head);
+  }
+  kvm.observer.installed(cpu, vcpu.rootSp, sptep, fault.seq);
+  if (mustRecycle(kvm, cpu, before)) {
+    yield* recycleRmap(kvm, cpu, slot, sptepToSp(kvm, sptep), baseGfn, level);
   }
   if (prefetched) cpu.count(C.prefetched);
   return result;
-}
-
-/**
- * mmu_try_to_unsync_pages(), conservatively: a gfn that holds a shadowed table stays write-protected. Unsync pages come
- * with L1 that rewrites its tables.
- */
-function isShadowedGfn(vcpu: Vcpu, slot: MemSlot, gfn: number, level: number): boolean {
-  const { kvm } = vcpu;
-  if (level > 1) return false; // lpage_info forbids a huge page over a shadowed table
-  const first = kvm.config.tableGfn;
-  if (gfn < first || gfn >= first + kvm.config.tablePages) return false;
-  return kvm.w[slot.writeTrackWord(gfn)]! > 0 || hasIndirectPage(kvm, gfn);
 }

@@ -22,6 +22,11 @@ export class SplitPass {
   childReused = false;
   /** Unsync pages met while looking the child up (3.8 step 3); they are zapped before the split goes on. */
   readonly unsyncHits: number[] = [];
+  /** The design defers the flush of a split, and this pass has splits that no flush has covered (9.4). */
+  owes = false;
+  /** Gfns of those splits, as one range; meaningful while `owes`. */
+  owedStart = 0;
+  owedEnd = 0;
   /** Attempts since the lock was last taken that split something. */
   splitsThisHold = 0;
 
@@ -30,5 +35,13 @@ export class SplitPass {
     this.cpu = cpu;
     this.caches = caches;
     this.slot = slot;
+  }
+
+  /** The huge page just split joins what is owed. */
+  owe(): void {
+    const end = this.gfn + this.kvm.pages(this.level);
+    this.owedStart = this.owes ? Math.min(this.owedStart, this.gfn) : this.gfn;
+    this.owedEnd = this.owes ? Math.max(this.owedEnd, end) : end;
+    this.owes = true;
   }
 }

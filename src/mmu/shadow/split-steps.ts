@@ -85,13 +85,21 @@ export function splitChildRole(_kvm: Kvm, parentRole: number, access: number): n
   return childRole(parentRole, true, access);
 }
 
+/** The identity of the child of a huge SPTE (3.8 steps 1 and 2). */
+export function splitChildIdentity(
+  kvm: Kvm,
+  hugeSptep: number,
+): { readonly gfn: number; readonly role: number } {
+  const parent = sptepToSp(kvm, hugeSptep);
+  const index = spteIndex(kvm, hugeSptep);
+  const role = kvm.engine.splitChildRole(kvm, spRole(kvm, parent), pageGetAccess(kvm, parent, index));
+  return { gfn: pageGetGfn(kvm, parent, index), role };
+}
+
 /** shadow_mmu_get_sp_for_split() (3.8). */
 export function getSpForSplit(pass: SplitPass, hugeSptep: number): number {
   const { kvm, cpu, caches } = pass;
-  const parent = sptepToSp(kvm, hugeSptep);
-  const index = spteIndex(kvm, hugeSptep);
-  const gfn = pageGetGfn(kvm, parent, index);
-  const role = kvm.engine.splitChildRole(kvm, spRole(kvm, parent), pageGetAccess(kvm, parent, index));
+  const { gfn, role } = splitChildIdentity(kvm, hugeSptep);
   const visit =
     roleLevel(role) > 1
       ? (sp: number): void => {

@@ -3,14 +3,15 @@ import type { Cpu } from '../../cpu/cpu.ts';
 import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { KVM_MIN_FREE_MMU_PAGES, PG_LEVEL_1G, PG_LEVEL_4K } from '../config.ts';
-import { EAGAIN, ENOMEM, ENOSPC } from '../errno.ts';
+import { EAGAIN, EEXIST, ENOMEM, ENOSPC } from '../errno.ts';
 import { flushRemoteTlbs } from '../flush.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import type { SplitCaches } from '../memory-cache.ts';
 import type { MemSlot } from '../memslot.ts';
 import { letWaitersIn } from '../resched.ts';
 import { roleGuestMode, roleInvalid, roleLevel } from '../role.ts';
-import { dropSpte } from '../rmap.ts';
+import { dropLeaf, dropSpte } from '../rmap.ts';
+import { lockAllRmaps, unlockAllRmaps } from '../rmap-lock.ts';
 import { pageGetGfn, SP_UNSYNC, spFlags, spGfn, spRole, spteIndex, sptepToSp } from '../shadow-page.ts';
 import { recycleRmap } from './recycle.ts';
 import { isHugeSpte } from './split-steps.ts';
@@ -22,6 +23,10 @@ import { zapPages } from './zap.ts';
 export function mmuAvailablePages(kvm: Kvm): number {
   return Math.max(0, kvm.get(KVM.nMax) - kvm.get(KVM.nUsed));
 }
+
+/** The test at the top of both entry helpers (3.1): eager_page_split, and tdp_mmu unless the design does without. */
+export const splitsEagerly = (kvm: Kvm): boolean =>
+  kvm.config.eagerPageSplit && (kvm.config.tdpMmu || kvm.engine.splitsWithoutTdp);
 
 /**
  * kvm_mmu_slot_try_split_huge_pages(), the nested part (E1, 3.1): takes and drops `mmu_lock`.
@@ -35,9 +40,9 @@ export function* slotTrySplitHugePages(
   start: number,
   end: number,
 ): Steps<void> {
-  if (!kvm.config.eagerPageSplit || !kvm.config.tdpMmu) return;
+  if (!splitsEagerly(kvm)) return;
   yield* kvm.writeLock(cpu);
-  yield* shadowMmuTrySplitRange(kvm, cpu, caches, slot, start, end, PG_LEVEL_4K);
+  yield* shadowMmuTrySplitRange(kvm, cpu, caches, slot, start, end, PG_LEVEL_4K, 'F3');
   yield* kvm.writeUnlock(cpu);
 }
 
@@ -50,11 +55,14 @@ export function* trySplitHugePages(
   start: number,
   end: number,
 ): Steps<void> {
-  if (!kvm.config.eagerPageSplit || !kvm.config.tdpMmu) return;
-  yield* shadowMmuTrySplitRange(kvm, cpu, caches, slot, start, end, PG_LEVEL_4K);
+  if (!splitsEagerly(kvm)) return;
+  yield* shadowMmuTrySplitRange(kvm, cpu, caches, slot, start, end, PG_LEVEL_4K, 'F4');
 }
 
-/** kvm_shadow_mmu_try_split_huge_pages() (3.2): one full pass per level, from 1 GiB down. */
+/**
+ * kvm_shadow_mmu_try_split_huge_pages() (3.2): one full pass per level, from 1 GiB down.
+ * @param last the place of kernel-facts 9.4 that the end of this pass is: a deferred flush is due there
+ */
 export function* shadowMmuTrySplitRange(
   kvm: Kvm,
   cpu: Cpu,
@@ -63,12 +71,14 @@ export function* shadowMmuTrySplitRange(
   start: number,
   end: number,
   targetLevel: number,
+  last: 'F3' | 'F4' = 'F3',
 ): Steps<void> {
   const pass = new SplitPass(kvm, cpu, caches, slot);
   kvm.observer.splitPass(cpu, slot.config.id, start, end, true);
   for (let level = PG_LEVEL_1G; level > targetLevel; level--) {
     yield* shadowMmuTrySplitHugePages(pass, new RmapWalk(kvm, slot, start, end, level));
   }
+  if (pass.owes) yield* kvm.engine.settleDebt(pass, last);
   kvm.observer.splitPass(cpu, slot.config.id, start, end, false);
 }
 
@@ -77,7 +87,7 @@ export function* shadowMmuTrySplitRange(
  *
  * shadow_mmu_try_split_huge_page() (3.5) and shadow_mmu_split_huge_page() (3.7) are in here too: generators of their own,
  * or one for each head, would cost every split. What they do between visible operations is in plain functions below. The
- * handler owes no flush, as KVM's always returns false (3.3); a design that defers flushes has to.
+ * handler owes no flush, as KVM's always returns false (3.3); a design that defers flushes keeps its debt in the pass.
  */
 export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): Steps<void> {
   const { kvm, cpu, iterator } = pass;
@@ -97,25 +107,40 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
         } else {
           if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
           const sp = getChild(pass, sptep);
-          if (pass.unsyncHits.length > 0) yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
-          const filled = fillChild(pass, sptep, sp);
-          if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
-          if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
-          dropSpte(kvm, cpu, sptep);
-          if (engine.splitNeedsFlush(pass)) {
-            const gfn = engine.splitFlushGfn(kvm, sptep, pass.gfn);
-            yield* flushRemoteTlbs(kvm, cpu, 'split', gfn, kvm.pages(pass.level));
+          if (pass.unsyncHits.length > 0) {
+            yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
+            if (pass.owes) yield* engine.settleDebt(pass, 'F7');
           }
-          if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
-          finishAttempt(pass, sptep, sp);
+          if (sp === 0) result = refuseChild(pass);
+          else {
+            if (engine.locksRmaps) yield* lockAllRmaps(kvm, cpu);
+            const filled = fillChild(pass, sptep, sp);
+            if (engine.locksRmaps) yield* unlockAllRmaps(kvm, cpu);
+            if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
+            if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+            if (engine.locksRmaps) yield* dropLeaf(kvm, cpu, sptep);
+            else dropSpte(kvm, cpu, sptep);
+            if (engine.splitNeedsFlush(pass)) {
+              const gfn = engine.splitFlushGfn(kvm, sptep, pass.gfn);
+              yield* flushRemoteTlbs(kvm, cpu, 'split', gfn, engine.splitFlushPages(kvm, pass.level));
+            }
+            if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+            finishAttempt(pass, sptep, sp);
+          }
         }
       }
       const then = engine.afterAttempt(result);
-      if (then === 'leave') break;
+      if (then === 'leave') {
+        if (pass.owes) yield* engine.settleDebt(pass, 'F5');
+        break;
+      }
       sptep = nextAttempt(pass, walk.head, then);
     }
     if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
-    if (walk.wantsYield(cpu)) yield* yieldWalk(walk, cpu, false);
+    if (walk.wantsYield(cpu)) {
+      if (pass.owes) yield* engine.settleDebt(pass, 'F2');
+      yield* yieldWalk(walk, cpu, false);
+    }
   } while (walk.next());
 }
 
@@ -124,6 +149,7 @@ function nextAttempt(pass: SplitPass, head: number, then: 'restart' | 'next'): n
   const { kvm, cpu, iterator } = pass;
   if (then === 'restart') {
     cpu.count(C.restarts);
+    kvm.observer.splitRestart(cpu, head);
     return iterator.first(kvm, head, cpu.mmuReleases);
   }
   if (iterator.releases !== cpu.mmuReleases) {
@@ -141,7 +167,7 @@ function skipSpte(pass: SplitPass, sptep: number): boolean {
   const { kvm, cpu } = pass;
   const sp = sptepToSp(kvm, sptep);
   const role = spRole(kvm, sp);
-  if (!roleGuestMode(role)) {
+  if (!roleGuestMode(role) && kvm.engine.splitSkipsNonNested) {
     kvm.observer.broken(cpu, {
       id: 'Q14',
       text: `shadow page ${sp} in an rmap is not in guest mode`,
@@ -189,6 +215,13 @@ function beginAttempt(pass: SplitPass, hugeSptep: number): number {
   return ENOSPC;
 }
 
+/** The design leaves this page huge; what of it has to be split is left to the faults (H-I). */
+function refuseChild({ kvm, cpu, gfn, level, hugeLo, hugeHi }: SplitPass): number {
+  kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);
+  kvm.observer.splitAttempt(cpu, gfn, level, hugeLo, hugeHi, EEXIST);
+  return EEXIST;
+}
+
 /** 3.7 step 1: the huge value is snapshotted, the child found or made. The caller has announced Load64 of the entry. */
 function getChild(pass: SplitPass, hugeSptep: number): number {
   const { kvm, cpu } = pass;
@@ -208,9 +241,14 @@ function fillChild(pass: SplitPass, hugeSptep: number, sp: number): number {
 /** 3.7 step 2c: the head of entry `at` has become too long; it is emptied, and the filling goes on behind the entry. */
 function* recycleAndFill(pass: SplitPass, sp: number, at: number): Steps<void> {
   const { kvm, cpu, slot } = pass;
+  const { engine } = kvm;
   const level = pass.level - 1;
-  for (let i = at; i < kvm.entries; i = kvm.engine.fillSplitChild(pass, sp, i + 1)) {
-    yield* recycleRmap(kvm, cpu, slot, spGfn(kvm, sp) + i * kvm.pages(level), level);
+  for (let i = at; i < kvm.entries;) {
+    yield* recycleRmap(kvm, cpu, slot, sp, spGfn(kvm, sp) + i * kvm.pages(level), level);
+    if (pass.owes) yield* engine.settleDebt(pass, 'F8');
+    if (engine.locksRmaps) yield* lockAllRmaps(kvm, cpu);
+    i = engine.fillSplitChild(pass, sp, i + 1);
+    if (engine.locksRmaps) yield* unlockAllRmaps(kvm, cpu);
   }
 }
 
@@ -235,6 +273,7 @@ function* dropLockAndTopup(pass: SplitPass, hugeSptep: number): Steps<number> {
   if (pass.splitsThisHold === 0) cpu.count(C.roundsWithoutSplit);
   pass.splitsThisHold = 0;
   cpu.count(C.splitHolds);
+  if (pass.owes) yield* kvm.engine.settleDebt(pass, 'F1');
   yield* kvm.writeUnlock(cpu);
   letWaitersIn(kvm, cpu);
   // need_topup counted the reason; the topup itself never sleeps in the model.

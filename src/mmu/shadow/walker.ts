@@ -4,6 +4,7 @@ import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { flushRemoteTlbs } from '../flush.ts';
 import type { Kvm } from '../kvm.ts';
+import type { FlushReason } from '../observer.ts';
 import type { MemSlot } from '../memslot.ts';
 import { needResched, rwlockNeedbreak, yieldMmuLock } from '../resched.ts';
 
@@ -59,9 +60,17 @@ export class RmapWalk {
 }
 
 /** Gives the lock up between two heads; a flush that is owed comes first (D20). */
-export function* yieldWalk(walk: RmapWalk, cpu: Cpu, flushOwed: boolean): Steps<void> {
+export function* yieldWalk(
+  walk: RmapWalk,
+  cpu: Cpu,
+  flushOwed: boolean,
+  reason: FlushReason = 'end-of-ioctl',
+): Steps<void> {
   const { kvm } = walk;
-  if (flushOwed) yield* flushRemoteTlbs(kvm, cpu, 'end-of-ioctl', walk.start, walk.pagesBehind);
+  if (flushOwed) {
+    const pages = kvm.engine.walkYieldPages(kvm, walk.pagesBehind, walk.level);
+    yield* flushRemoteTlbs(kvm, cpu, reason, walk.start, pages);
+  }
   cpu.count(C.walkerYields);
   if (walk.contended) cpu.count(C.walkerYieldsContended);
   yield* yieldMmuLock(kvm, cpu);
@@ -69,6 +78,8 @@ export function* yieldWalk(walk: RmapWalk, cpu: Cpu, flushOwed: boolean): Steps<
 
 /**
  * The walk with a handler of any kind.
+ * @param owed the caller owes a flush from before, as from the walk over the level below
+ * @param reason of the flush before a yield
  * @returns true if a flush is owed
  */
 export function* slotHandleLevel(
@@ -80,14 +91,16 @@ export function* slotHandleLevel(
   level: number,
   handler: RmapHandler,
   flushOnYield: boolean,
+  owed = false,
+  reason: FlushReason = 'end-of-ioctl',
 ): Steps<boolean> {
   const walk = new RmapWalk(kvm, slot, start, end, level);
-  let flush = false;
+  let flush = owed;
   do {
     if (yield* handler(walk.head)) flush = true;
     if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
     if (walk.wantsYield(cpu)) {
-      yield* yieldWalk(walk, cpu, flush && flushOnYield);
+      yield* yieldWalk(walk, cpu, flush && flushOnYield, reason);
       if (flushOnYield) flush = false;
     }
   } while (walk.next());

@@ -7,6 +7,8 @@ import type { Kvm } from '../kvm.ts';
 import type { MemSlot } from '../memslot.ts';
 import { RmapIterator } from '../pte-list.ts';
 import { mmuSpteUpdate } from '../rmap.ts';
+import { hasTdpRoots } from '../tdp/present.ts';
+import { tdpWriteProtectGfn } from '../tdp/write-protect.ts';
 
 /** spte_write_protect(): Exchange64 of the entry is announced; the caller has found something to clear. */
 export function spteWriteProtect(
@@ -49,7 +51,7 @@ export function* rmapWriteProtect(kvm: Kvm, cpu: Cpu, head: number, ptProtect: b
   return flush;
 }
 
-/** kvm_mmu_slot_gfn_write_protect(): the heads of one gfn from `minLevel` up, with MMU-writable cleared. */
+/** kvm_mmu_slot_gfn_write_protect(): one gfn from `minLevel` up in both MMUs, with MMU-writable cleared. */
 export function* slotGfnWriteProtect(
   kvm: Kvm,
   cpu: Cpu,
@@ -61,5 +63,6 @@ export function* slotGfnWriteProtect(
   for (let level = minLevel; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
     if (yield* rmapWriteProtect(kvm, cpu, slot.rmapWord(gfn, level), true)) flush = true;
   }
+  if (hasTdpRoots(kvm) && (yield* tdpWriteProtectGfn(kvm, cpu, slot, gfn, minLevel))) flush = true;
   return flush;
 }

@@ -19,6 +19,8 @@ describe('a fault that has been overtaken', () => {
   it('installs nothing while its range is being invalidated (D17)', () => {
     const bench = one();
     bench.kvm.put(KVM.invalidateInProgress, 1);
+    bench.kvm.put(KVM.invalidateStart, bench.slot.baseGfn);
+    bench.kvm.put(KVM.invalidateEnd, bench.slot.baseGfn + bench.slot.npages);
     expect(fault(bench, 0, ACCESS_READ)).toBe(RET_PF_RETRY);
     expect(leaves(bench.kvm, 3)).toEqual([]);
     bench.kvm.put(KVM.invalidateInProgress, 0);

@@ -1,0 +1,20 @@
+/** A store of L1 to an entry of its nested tables, by hardware or by the emulator. */
+import { C } from '../cpu/counters.ts';
+import { Op, type Steps } from '../cpu/steps.ts';
+import type { Vcpu } from './vcpu.ts';
+
+/**
+ * Makes the store that `vcpu.store` describes, if the instruction at hand is one; the caller counts the page's version up,
+ * which is what a migration copies.
+ * @returns the index of the entry, or -1 if the instruction is no such store
+ */
+export function* storeGuestPte(vcpu: Vcpu, gfn: number): Steps<number> {
+  const { kvm, cpu, store } = vcpu;
+  const { q, lo, hi } = store;
+  if (q === 0) return -1;
+  if (cpu.stepped) yield cpu.at(Op.Exchange64, q * 2);
+  cpu.exchange64(q, lo, hi);
+  kvm.observer.guestPte(cpu, gfn, q, lo, hi);
+  cpu.count(C.l1Writes);
+  return (q - kvm.guestTablesQ) & (kvm.entries - 1);
+}

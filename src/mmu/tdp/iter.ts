@@ -1,0 +1,200 @@
+/**
+ * tdp_iter: a pre-order walk of one root of the TDP MMU (kernel-facts 4.2).
+ *
+ *     for (yield* iter.start(cpu); iter.valid && iter.gfn < end; yield* iter.next(cpu)) { ... }
+ *
+ * The entry at hand is `sptep` with the value (lo, hi) as it was loaded; another thread that shares `mmu_lock`, the fast
+ * path and hardware may have changed it since. After a yield everything the walk has seen is stale: `next` starts over from
+ * the root, at the gfn the walk had come to.
+ */
+import type { Cpu } from '../../cpu/cpu.ts';
+import { C } from '../../cpu/counters.ts';
+import { Op, type Steps } from '../../cpu/steps.ts';
+import { KernelBug } from '../bug.ts';
+import { flushRemoteTlbs } from '../flush.ts';
+import { isLarge, isShadowPresent } from '../format.ts';
+import type { Kvm } from '../kvm.ts';
+import type { FlushReason } from '../observer.ts';
+import { letWaitersIn, needResched, rwlockNeedbreak, yieldMmuLock } from '../resched.ts';
+import { roleLevel } from '../role.ts';
+import { spRole, spTable } from '../shadow-page.ts';
+import { spteTable } from '../spte.ts';
+import { walkIndex } from '../shadow/walk-addr.ts';
+import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
+
+export class TdpIter {
+  readonly kvm: Kvm;
+  /** The root's shadow page. */
+  readonly root: number;
+  readonly rootLevel: number;
+  readonly minLevel: number;
+  /** The next gfn of the lowest level that the walk has not passed, and where it stood at its last yield. */
+  nextLastLevelGfn: number;
+  yieldedGfn: number;
+  /** First gfn that the entry at hand maps. */
+  gfn = 0;
+  level = 0;
+  sptep = 0;
+  lo = 0;
+  hi = 0;
+  valid = false;
+  /** The lock was dropped: nothing else of the iterator may be used before `next`. */
+  yielded = false;
+  /** By level: the table and the page that owned it when the walk came in. */
+  private readonly tables: number[] = [0, 0, 0, 0, 0, 0];
+  private readonly owners: number[] = [0, 0, 0, 0, 0, 0];
+
+  /** Entries below `minLevel` are not visited; `startGfn` is the first gfn of interest. */
+  constructor(kvm: Kvm, root: number, minLevel: number, startGfn: number) {
+    this.kvm = kvm;
+    this.root = root;
+    this.rootLevel = roleLevel(spRole(kvm, root));
+    this.minLevel = minLevel;
+    this.nextLastLevelGfn = startGfn;
+    this.yieldedGfn = startGfn;
+  }
+
+  /** Shadow page that holds the entry at hand. */
+  get sp(): number {
+    return this.owners[this.level]!;
+  }
+
+  /** tdp_iter_start(); the caller is in an RCU read section. */
+  *start(cpu: Cpu): Steps<void> {
+    this.tables[this.rootLevel] = spTable(this.kvm, this.root);
+    this.owners[this.rootLevel] = this.root;
+    yield* this.restart(cpu);
+  }
+
+  /** tdp_iter_restart(). */
+  *restart(cpu: Cpu): Steps<void> {
+    this.yielded = false;
+    this.yieldedGfn = this.nextLastLevelGfn;
+    this.level = this.rootLevel;
+    this.roundGfn();
+    yield* this.refreshSptep(cpu);
+    this.valid = true;
+  }
+
+  /** tdp_iter_next(). */
+  *next(cpu: Cpu): Steps<void> {
+    if (this.yielded) {
+      yield* this.restart(cpu);
+      return;
+    }
+    if (yield* this.tryStepDown(cpu)) return;
+    do {
+      if (yield* this.tryStepSide(cpu)) return;
+    } while (yield* this.tryStepUp(cpu));
+    this.valid = false;
+  }
+
+  /** Loads the entry at hand again. */
+  *reload(cpu: Cpu): Steps<void> {
+    if (cpu.stepped) yield cpu.at(Op.Load64, this.sptep * 2);
+    cpu.load64(this.sptep);
+    this.lo = cpu.lo;
+    this.hi = cpu.hi;
+    const table = this.tables[this.level]!;
+    if (this.kvm.w[this.kvm.tableOwner + table] !== this.owners[this.level]) this.readFreed(cpu, table);
+  }
+
+  private readFreed(cpu: Cpu, table: number): never {
+    throw new KernelBug(
+      'D25',
+      `${cpu.name} read an entry of table ${table} at gfn ${this.gfn}, level ${this.level}, inside its RCU read section, and the table was freed`,
+      [this.sptep * 2],
+    );
+  }
+
+  private roundGfn(): void {
+    this.gfn = this.nextLastLevelGfn & ~(this.kvm.pages(this.level) - 1);
+  }
+
+  /** tdp_iter_refresh_sptep(). */
+  private *refreshSptep(cpu: Cpu): Steps<void> {
+    const { kvm } = this;
+    this.sptep =
+      kvm.tablesQ + (this.tables[this.level]! << kvm.tableBits) + walkIndex(kvm, this.gfn, this.level);
+    yield* this.reload(cpu);
+  }
+
+  private *tryStepDown(cpu: Cpu): Steps<boolean> {
+    const { kvm } = this;
+    if (this.level === this.minLevel) return false;
+    // The entry may have become a table, or lost one, since it was looked at.
+    yield* this.reload(cpu);
+    if (!isShadowPresent(this.lo) || isLarge(this.lo)) return false;
+    const table = spteTable(kvm, this.lo, this.hi);
+    const owner = kvm.w[kvm.tableOwner + table]!;
+    if (owner === 0) this.readFreed(cpu, table);
+    this.level--;
+    this.tables[this.level] = table;
+    this.owners[this.level] = owner;
+    this.roundGfn();
+    yield* this.refreshSptep(cpu);
+    return true;
+  }
+
+  private *tryStepSide(cpu: Cpu): Steps<boolean> {
+    const { kvm } = this;
+    if (walkIndex(kvm, this.gfn, this.level) === kvm.entries - 1) return false;
+    this.gfn += kvm.pages(this.level);
+    this.nextLastLevelGfn = this.gfn;
+    this.sptep++;
+    yield* this.reload(cpu);
+    return true;
+  }
+
+  private *tryStepUp(cpu: Cpu): Steps<boolean> {
+    if (this.level === this.rootLevel) return false;
+    this.level++;
+    this.roundGfn();
+    yield* this.refreshSptep(cpu);
+    return true;
+  }
+}
+
+/** Default of `Engine.tdpIterAfterYield`: `next` starts over and does not advance (3a0f64de479c, B-29). */
+export function* tdpIterAfterYield(iter: TdpIter, _cpu: Cpu): Steps<void> {
+  iter.yielded = true;
+}
+
+/**
+ * tdp_mmu_iter_cond_resched(): gives mmu_lock up if somebody wants it or the processor, but only after the walk has come
+ * to a new gfn since the last time.
+ * @param flush the walk has changed something that TLBs may still have; flushed first (D20)
+ * @param shared mmu_lock is held for read
+ * @returns true if the lock was dropped: the flush is done, and the caller goes on with `next`
+ */
+export function* tdpMmuIterCondResched(
+  kvm: Kvm,
+  cpu: Cpu,
+  iter: TdpIter,
+  flush: boolean,
+  shared: boolean,
+  reason: FlushReason = 'tdp',
+): Steps<boolean> {
+  if (iter.nextLastLevelGfn === iter.yieldedGfn) return false;
+  if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+  const contended = rwlockNeedbreak(kvm, cpu);
+  if (!needResched(kvm, cpu) && !contended) return false;
+  cpu.count(C.tdpYields);
+  if (kvm.engine.tdpFlushBeforeYield(flush)) yield* flushRemoteTlbs(kvm, cpu, reason);
+  yield* rcuReadUnlock(kvm, cpu);
+  yield* yieldTdpLock(kvm, cpu, shared);
+  yield* rcuReadLock(kvm, cpu);
+  yield* kvm.engine.tdpIterAfterYield(iter, cpu);
+  return true;
+}
+
+/** cond_resched_rwlock_read() or _write(): drops mmu_lock and takes it again the same way. */
+export function* yieldTdpLock(kvm: Kvm, cpu: Cpu, shared: boolean): Steps<void> {
+  if (!shared) {
+    yield* yieldMmuLock(kvm, cpu);
+    return;
+  }
+  yield* kvm.readUnlock(cpu);
+  letWaitersIn(kvm, cpu);
+  yield* kvm.readLock(cpu);
+}

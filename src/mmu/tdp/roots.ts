@@ -1,0 +1,191 @@
+/**
+ * Roots of the TDP MMU: shared by vCPUs of the same role, counted, listed, and zapped when the last reference goes
+ * (kernel-facts 4.1, 4.5, Q39, B-30).
+ *
+ * The list is read inside RCU and changed under tdp_mmu_pages_lock. A count of 0 is final, but for the thread that took it
+ * there: it marks the root invalid and holds a reference of its own while it zaps, because zapping yields.
+ */
+import type { Cpu } from '../../cpu/cpu.ts';
+import { Op, type Steps } from '../../cpu/steps.ts';
+import { spinLock, spinUnlock } from '../../locks/spinlock.ts';
+import { KernelBug } from '../bug.ts';
+import { ACC_ALL } from '../format.ts';
+import { KVM, type Kvm } from '../kvm.ts';
+import { makeRole, ROLE_INVALID, roleInvalid } from '../role.ts';
+import { SP, SP_TDP_ZAP, spFlags, spPut, spRole } from '../shadow-page.ts';
+import type { Vcpu } from '../vcpu.ts';
+import { tdpMmuAllocSp, tdpMmuInitSp } from './pages.ts';
+import { rcuDrain, rcuReadLock, rcuReadUnlock, tdpPagesLock } from './rcu.ts';
+import { tdpMmuZapRoot } from './zap-root.ts';
+
+/** kvm_calc_tdp_mmu_root_page_role(): the role of EPT01's root, without as_id: there is no SMM here. */
+export const tdpRootRole = (kvm: Kvm): number =>
+  makeRole({
+    level: kvm.config.tdpRootLevel,
+    direct: true,
+    access: ACC_ALL,
+    efer_nx: true,
+    cr0_wp: true,
+    ad_disabled: !kvm.config.hostAdBits,
+    guest_mode: false,
+  });
+
+const countWord = (kvm: Kvm, root: number): number => kvm.header(root) + SP.rootCount;
+
+/** kvm_tdp_mmu_get_root(): a further reference, unless the last one is gone. */
+export function* tdpMmuGetRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<boolean> {
+  const word = countWord(kvm, root);
+  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  let seen = cpu.load(word);
+  while (seen !== 0) {
+    if (cpu.stepped) yield cpu.at(Op.CompareExchange, word);
+    const now = cpu.compareExchange(word, seen, seen + 1);
+    if (now === seen) return true;
+    seen = now;
+  }
+  return false;
+}
+
+/**
+ * kvm_tdp_mmu_put_root(): drops a reference; with the last one the root is invalid, is zapped and goes.
+ * @param shared mmu_lock is held for read; it may be dropped and retaken
+ */
+export function* tdpMmuPutRoot(kvm: Kvm, cpu: Cpu, root: number, shared: boolean): Steps<void> {
+  const word = countWord(kvm, root);
+  for (;;) {
+    if (cpu.stepped) yield cpu.at(Op.Add, word);
+    const before = cpu.add(word, -1);
+    if (before <= 0)
+      throw new KernelBug('Q39', `root ${root} of the TDP MMU lost a reference it did not have`, [word]);
+    if (before > 1) return;
+    const role = kvm.header(root) + SP.role;
+    if (cpu.stepped) yield cpu.at(Op.Or, role);
+    if (roleInvalid(cpu.or(role, ROLE_INVALID))) break;
+    // Nobody can take a reference from 0; writers that come in while the zap yields may from 1.
+    if (cpu.stepped) yield cpu.at(Op.Store, word);
+    cpu.store(word, 1);
+    yield* tdpMmuZapRoot(kvm, cpu, root, shared);
+  }
+  yield* unlinkRoot(kvm, cpu, root);
+  yield* kvm.engine.callRcu(kvm, cpu, root);
+}
+
+/** list_del_rcu(): readers that stand on the root still find the one behind it. */
+function* unlinkRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
+  yield* spinLock(cpu, tdpPagesLock(kvm), kvm.observer);
+  let at = kvm.base + KVM.tdpRoots;
+  while (kvm.w[at] !== root) {
+    if (kvm.w[at] === 0) throw new KernelBug('Q39', `root ${root} of the TDP MMU is not on the list`, [at]);
+    at = kvm.header(kvm.w[at]!) + SP.linkNext;
+  }
+  if (cpu.stepped) yield cpu.at(Op.Store, at);
+  cpu.store(at, kvm.w[kvm.header(root) + SP.linkNext]!);
+  yield* spinUnlock(cpu, tdpPagesLock(kvm), kvm.observer);
+}
+
+/**
+ * tdp_mmu_next_root(): the yield-safe iteration over roots. The root returned is referenced; the one before, `prev`, is put.
+ *
+ *     for (let root = yield* next(kvm, cpu, 0, ...); root !== 0; root = yield* next(kvm, cpu, root, ...))
+ *
+ * Who leaves the loop early puts the root himself.
+ * @param prev the root returned last, 0 to begin
+ * @param onlyValid leave out roots that were invalidated but are still in use
+ */
+export function* tdpMmuNextRoot(
+  kvm: Kvm,
+  cpu: Cpu,
+  prev: number,
+  shared: boolean,
+  onlyValid: boolean,
+): Steps<number> {
+  yield* rcuReadLock(kvm, cpu);
+  let at = prev === 0 ? kvm.base + KVM.tdpRoots : kvm.header(prev) + SP.linkNext;
+  let next = 0;
+  for (;;) {
+    if (cpu.stepped) yield cpu.at(Op.Load, at);
+    next = cpu.load(at);
+    if (next === 0) break;
+    if (onlyValid) {
+      const role = kvm.header(next) + SP.role;
+      if (cpu.stepped) yield cpu.at(Op.Load, role);
+      if (roleInvalid(cpu.load(role))) {
+        at = kvm.header(next) + SP.linkNext;
+        continue;
+      }
+    }
+    if (yield* tdpMmuGetRoot(kvm, cpu, next)) break;
+    at = kvm.header(next) + SP.linkNext;
+  }
+  yield* rcuReadUnlock(kvm, cpu);
+  if (prev !== 0) yield* tdpMmuPutRoot(kvm, cpu, prev, shared);
+  return next;
+}
+
+/**
+ * kvm_tdp_mmu_get_vcpu_root_hpa(): the valid root of the vCPU's role, or a new one from its caches; a reference is the
+ * caller's. mmu_lock is held for write.
+ */
+export function* tdpMmuGetVcpuRoot(vcpu: Vcpu): Steps<number> {
+  const { kvm, cpu } = vcpu;
+  kvm.assertMmuWrite(cpu, 'the list of TDP roots');
+  const role = tdpRootRole(kvm);
+  for (let root = kvm.get(KVM.tdpRoots); root !== 0; root = kvm.w[kvm.header(root) + SP.linkNext]!) {
+    if (spRole(kvm, root) === role && (yield* tdpMmuGetRoot(kvm, cpu, root))) return root;
+  }
+  const root = tdpMmuAllocSp(vcpu);
+  tdpMmuInitSp(kvm, root, 0, 0, role);
+  spPut(kvm, root, SP.rootCount, 1);
+  yield* spinLock(cpu, tdpPagesLock(kvm), kvm.observer);
+  spPut(kvm, root, SP.linkNext, kvm.get(KVM.tdpRoots));
+  if (cpu.stepped) yield cpu.at(Op.Store, kvm.base + KVM.tdpRoots);
+  cpu.store(kvm.base + KVM.tdpRoots, root);
+  yield* spinUnlock(cpu, tdpPagesLock(kvm), kvm.observer);
+  kvm.observer.getPage(cpu, root, true);
+  return root;
+}
+
+/**
+ * kvm_tdp_mmu_invalidate_all_roots(): no fault uses them any more; each keeps a reference until tdpZapInvalidatedRoots.
+ * mmu_lock is held for write.
+ */
+export function* tdpInvalidateAllRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
+  kvm.assertMmuWrite(cpu, 'the validity of TDP roots');
+  for (let root = kvm.get(KVM.tdpRoots); root !== 0; root = kvm.w[kvm.header(root) + SP.linkNext]!) {
+    if (roleInvalid(spRole(kvm, root)) || !(yield* tdpMmuGetRoot(kvm, cpu, root))) continue;
+    const role = kvm.header(root) + SP.role;
+    if (cpu.stepped) yield cpu.at(Op.Or, role);
+    cpu.or(role, ROLE_INVALID);
+    spPut(kvm, root, SP.flags, spFlags(kvm, root) | SP_TDP_ZAP);
+  }
+}
+
+/**
+ * kvm_tdp_mmu_zap_invalidated_roots(): takes mmu_lock for read itself. The caller holds slots_lock. A root stays on the list
+ * until it is zapped, so that notifiers still find it (B-30).
+ */
+export function* tdpZapInvalidatedRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
+  if (kvm.config.l1Vcpus === 0) return;
+  yield* kvm.readLock(cpu);
+  for (
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true, false);
+    root !== 0;
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, true, false)
+  ) {
+    if ((spFlags(kvm, root) & SP_TDP_ZAP) === 0) continue;
+    spPut(kvm, root, SP.flags, spFlags(kvm, root) & ~SP_TDP_ZAP);
+    yield* tdpMmuZapRoot(kvm, cpu, root, true);
+    yield* tdpMmuPutRoot(kvm, cpu, root, true);
+  }
+  yield* kvm.readUnlock(cpu);
+  yield* rcuDrain(kvm, cpu);
+}
+
+/** All roots on the list, newest first. */
+export function tdpRoots(kvm: Kvm): number[] {
+  const roots: number[] = [];
+  for (let root = kvm.get(KVM.tdpRoots); root !== 0; root = kvm.w[kvm.header(root) + SP.linkNext]!) {
+    roots.push(root);
+  }
+  return roots;
+}

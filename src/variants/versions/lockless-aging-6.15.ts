@@ -1,0 +1,16 @@
+import { ageGfnRangeLockless, markForAccessTrackingAtomic } from '../../mmu/host/lockless-aging.ts';
+import { defineVariant } from '../define.ts';
+
+/** Linux 6.15: pages are aged without mmu_lock, and reverse maps have locks of their own (61d65f2dc766 and others). */
+export default defineVariant({
+  name: 'lockless-aging-6.15',
+  summary: 'Linux 6.15: reverse maps are aged without mmu_lock, under a lock of each head',
+  kind: 'profile',
+  facts: ['3.13', 'A12', '61d65f2dc766'],
+  caughtBy: [],
+  apply: () => ({
+    ageGfnRange: ageGfnRangeLockless,
+    markForAccessTracking: markForAccessTrackingAtomic,
+    locksRmaps: true,
+  }),
+});
