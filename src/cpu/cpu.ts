@@ -7,7 +7,16 @@ import { Rng } from './random.ts';
 import { Op } from './steps.ts';
 
 /** Classes of actors, for statistics. */
-export const ACTOR_CLASSES = ['dirty-log', 'splitter', 'migration', 'l2-vcpu', 'l1-vcpu', 'host', 'mmu-worker', 'other'] as const;
+export const ACTOR_CLASSES = [
+  'dirty-log',
+  'splitter',
+  'migration',
+  'l2-vcpu',
+  'l1-vcpu',
+  'host',
+  'mmu-worker',
+  'other',
+] as const;
 export type ActorClass = (typeof ACTOR_CLASSES)[number];
 
 /** Told about locks as they are taken and dropped. The default ignores it. */

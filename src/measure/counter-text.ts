@@ -55,7 +55,8 @@ export const COUNTER_TEXT: Readonly<Record<CounterName, string>> = {
   tlbMisses: 'TLB misses',
   tlbFlushes: 'TLB flushes done by vCPUs',
   guestEntries: 'entries into guest mode',
-  multihits: 'executable translations cached beside one of another size for the same address (iTLB multihit, 9.5)',
+  multihits:
+    'executable translations cached beside one of another size for the same address (iTLB multihit, 9.5)',
   multihitSteps: 'steps vCPUs spent with such a pair',
   dirtySet: 'pages marked in the dirty bitmap',
   dirtyHarvested: 'dirty pages handed to user space',

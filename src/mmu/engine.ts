@@ -28,7 +28,8 @@ export type AfterAttempt = 'restart' | 'next' | 'leave';
 /** How often a split pass flushes for its splits (D24, kernel-facts 0; `ancestor` is the variant of 9.1's last row). */
 export type FlushProfile = 'P0' | 'P1' | 'P2' | 'P3' | 'P4' | 'ancestor';
 
-export interface Engine extends LogSteps, HostPageSteps, HostSteps, L1Steps, VmWideSteps, VersionSteps, TdpSteps, TdpLogSteps {
+export interface Engine
+  extends LogSteps, HostPageSteps, HostSteps, L1Steps, VmWideSteps, VersionSteps, TdpSteps, TdpLogSteps {
   /** Identifier, as `--variant` takes it. */
   readonly name: string;
   /** One sentence for `list`. */

@@ -97,10 +97,7 @@ export function isObsolete(kvm: Kvm, sp: number): boolean {
   const header = kvm.header(sp);
   if (roleInvalid(kvm.w[header + SP.role]!)) return true;
   // Pages of the TDP MMU have no generation.
-  return (
-    (kvm.w[header + SP.flags]! & SP_TDP) === 0 &&
-    kvm.w[header + SP.validGen]! !== kvm.get(KVM.validGen)
-  );
+  return (kvm.w[header + SP.flags]! & SP_TDP) === 0 && kvm.w[header + SP.validGen]! !== kvm.get(KVM.validGen);
 }
 
 /** The valid page with this identity, or 0; `visit` sees the others with the same gfn. */

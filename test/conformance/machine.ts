@@ -5,7 +5,13 @@ import type { Cpu } from '../../src/cpu/cpu.ts';
 import { Op, type Steps } from '../../src/cpu/steps.ts';
 import { mutexLock, mutexUnlock } from '../../src/locks/mutex.ts';
 import { countGuestTables, loadRoot } from '../../src/mmu/boot.ts';
-import { defaultMmuPages, type KvmConfig, type L1Root, type SlotConfig, NO_CAST } from '../../src/mmu/config.ts';
+import {
+  defaultMmuPages,
+  type KvmConfig,
+  type L1Root,
+  type SlotConfig,
+  NO_CAST,
+} from '../../src/mmu/config.ts';
 import { RET_PF_EMULATE, RET_PF_INJECT } from '../../src/mmu/errno.ts';
 import { isLastSpte, isWritable } from '../../src/mmu/format.ts';
 import { translate, WALK_FORBIDDEN } from '../../src/mmu/hardware.ts';

@@ -75,11 +75,13 @@ describe('desc-6.4', () => {
         const model = new Set<number>();
         for (const move of moves) {
           fill();
-          if (model.delete(move + 1)) pteListRemove(kvm, move + 1, head);
-          else {
-            expect(pteListAdd(kvm, cache, move + 1, head)).toBe(model.size);
-            model.add(move + 1);
-          }
+          const held = model.size;
+          const removes = model.delete(move + 1);
+          const before = removes
+            ? pteListRemove(kvm, move + 1, head)
+            : pteListAdd(kvm, cache, move + 1, head);
+          expect(before).toBe(removes ? undefined : held);
+          if (!removes) model.add(move + 1);
           expect(new Set(pteListEntries(kvm, head))).toEqual(model);
           const sizes = pteListDescs(kvm, head);
           expect(sizes.slice(1).every((size) => size === 14)).toBe(true);

@@ -135,7 +135,8 @@ export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<vo
   cpu.store64(sptep, cpu.lo, cpu.hi);
   pteListAdd(kvm, caches.desc, sptep, parentPtesWord(kvm, sp));
   // A page of level 1 was synced for this use only; pages above were synced for good before (B-31).
-  if ((spFlags(kvm, sp) & SP_UNSYNC) !== 0 || spUnsyncChildren(kvm, sp) > 0) yield* markUnsync(kvm, cpu, sptep);
+  if ((spFlags(kvm, sp) & SP_UNSYNC) !== 0 || spUnsyncChildren(kvm, sp) > 0)
+    yield* markUnsync(kvm, cpu, sptep);
 }
 
 /** validate_direct_spte(): a direct child of another access is unlinked (kernel-facts 5.2 step 7, B-12). */

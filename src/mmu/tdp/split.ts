@@ -5,6 +5,7 @@ import { C } from '../../cpu/counters.ts';
 import type { Steps } from '../../cpu/steps.ts';
 import { ENOMEM } from '../errno.ts';
 import { isLarge, isShadowPresent } from '../format.ts';
+import { allocationFails } from '../environment.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import type { MemSlot } from '../memslot.ts';
 import { letWaitersIn } from '../resched.ts';
@@ -131,9 +132,7 @@ function fillSplitChild(kvm: Kvm, cpu: Cpu, sp: number, hugeLo: number, hugeHi: 
 
 /** __tdp_mmu_alloc_sp_for_split(). Returns 0 if the allocator refuses. */
 function allocSp(kvm: Kvm, cpu: Cpu): number {
-  if (!cpu.chance(kvm.config.enomemRate)) return tdpMmuAllocSpFromPool(kvm);
-  cpu.count(C.injectedEnomem);
-  return 0;
+  return allocationFails(kvm, cpu) ? 0 : tdpMmuAllocSpFromPool(kvm);
 }
 
 /**
@@ -153,8 +152,7 @@ export function* tdpAllocSpUnlocked(kvm: Kvm, cpu: Cpu, iter: TdpIter, shared: b
   else yield* kvm.writeUnlock(cpu);
   letWaitersIn(kvm, cpu);
   yield* rcuMakeRoom(kvm, cpu);
-  const refused = cpu.chance(kvm.config.enomemRate);
-  if (refused) cpu.count(C.injectedEnomem);
+  const refused = allocationFails(kvm, cpu);
   const sp = refused ? 0 : tdpMmuAllocSpFromPool(kvm);
   if (sp === 0 && !refused) {
     throw new ArenaError(

@@ -152,7 +152,9 @@ describe('a direct child of another access', () => {
       [false, 7, 2],
       [true, 5, 2],
     ]);
-    expect(bench.seen.flushes).toEqual([{ reason: 'fault', gfn: spGfn(bench.kvm, old!), pages: bench.kvm.pages(3) }]);
+    expect(bench.seen.flushes).toEqual([
+      { reason: 'fault', gfn: spGfn(bench.kvm, old!), pages: bench.kvm.pages(3) },
+    ]);
     expect(bench.kvm.w[bench.kvm.header(old!) + 5]).toBe(0);
     expect(leaves(bench.kvm, 2).length).toBe(2);
   });
