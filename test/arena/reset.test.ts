@@ -50,7 +50,7 @@ describe('reset of a tracked arena', () => {
 /** Parameters that make paths run which the defaults leave out. */
 const GIVEN: readonly Given[] = [
   {},
-  { format: 'npt', nx: true, execFraction: 0.3, manual: 'manual' },
+  { format: 'npt', nx: true, execFraction: 0.3, manual: 'manual', pml: 0, dirtyRing: 0 },
   { recycleThreshold: 1, reschedRate: 0.3, allocFailRate: 0.5, l1AdBits: false },
 ];
 

@@ -92,14 +92,14 @@ describe('explore and replay', () => {
     const found = await cli(['explore', ...args, '--json', '-']);
     expect(found.status).toBe(1);
     const outcome = parseOutcome(found.stdout);
-    expect(outcome.violations[0]?.id).toBe('D10');
+    expect(outcome.violations[0]?.id).toBe('Q41');
     const again = outcome.reproduce.command.split(' ');
     expect(again.slice(0, 3)).toEqual(['npx', 'splitstorm', 'replay']);
     const first = await cli([...again.slice(2), '--json', '-']);
     const second = await cli([...again.slice(2), '--json', '-']);
     expect(first.status).toBe(1);
     const [a, b] = [parseOutcome(first.stdout), parseOutcome(second.stdout)];
-    expect(a.violations[0]?.id).toBe('D10');
+    expect(a.violations[0]?.id).toBe('Q41');
     expect(a.traceHash).toBe(b.traceHash);
   });
 
