@@ -19,6 +19,7 @@ export const LAYERS: readonly string[] = [
   'explore',
   'check',
   'measure',
+  'conform',
   'report',
   'campaign',
   'cli',
