@@ -53,34 +53,50 @@ function gpteLo(f: SpteFormat, mapping: L1Mapping): number {
 /** A table entry of L1: everything permitted, accessed already set. */
 const tableGpteLo = (f: SpteFormat): number => 0x7 | f.accessedLo | (f.name === 'npt' ? f.dirtyLo : 0);
 
-/** Writes L1's nested tables. Tables are taken page by page in the order in which mappings first need them. */
-export function buildGuestTables(kvm: Kvm): void {
+/**
+ * Writes one mapping into L1's nested tables, from outside: no vCPU stores it. Tables that are missing are taken in the order
+ * in which they are needed.
+ * @param rootTable page of the top table, counted from `tableGfn`
+ * @param takeTable the next free page, counted likewise
+ */
+export function mapInGuestTables(
+  kvm: Kvm,
+  rootTable: number,
+  mapping: L1Mapping,
+  takeTable: () => number,
+): void {
   const { config, w, format: f } = kvm;
-  let nextTable = config.roots.length;
   const put = (q: number, lo: number, hi: number): void => {
     kvm.arena.put(q * 2, lo);
     kvm.arena.put(q * 2 + 1, hi);
   };
-  config.roots.forEach((root, rootIndex) => {
-    for (const mapping of root.mappings) {
-      const pages = kvm.pages(mapping.level);
-      const lo = gpteLo(f, mapping);
-      const nxHi = f.name === 'npt' && !mapping.exec ? f.nxHi : 0;
-      for (let k = 0; k < mapping.count; k++) {
-        const l2Gfn = mapping.l2Gfn + k * pages;
-        const l1Gfn = mapping.l1Gfn + k * mapping.l1Step;
-        let tableGfn = config.tableGfn + kvm.l1RootTable(rootIndex);
-        for (let level = config.rootLevel; level > mapping.level; level--) {
-          const q = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, level));
-          if (!isPresentGpte(f, w[q * 2]!)) {
-            const gfn = config.tableGfn + nextTable++;
-            put(q, tableGpteLo(f) | pfnLo(gfn), pfnHi(gfn));
-          }
-          tableGfn = (w[q * 2]! >>> 12) + (w[q * 2 + 1]! & 0xfffff) * 0x100000;
-        }
-        const leaf = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, mapping.level));
-        put(leaf, lo | pfnLo(l1Gfn), pfnHi(l1Gfn) | nxHi);
+  const pages = kvm.pages(mapping.level);
+  const lo = gpteLo(f, mapping);
+  const nxHi = f.name === 'npt' && !mapping.exec ? f.nxHi : 0;
+  for (let k = 0; k < mapping.count; k++) {
+    const l2Gfn = mapping.l2Gfn + k * pages;
+    const l1Gfn = mapping.l1Gfn + k * mapping.l1Step;
+    let tableGfn = config.tableGfn + rootTable;
+    for (let level = config.rootLevel; level > mapping.level; level--) {
+      const q = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, level));
+      if (!isPresentGpte(f, w[q * 2]!)) {
+        const gfn = config.tableGfn + takeTable();
+        put(q, tableGpteLo(f) | pfnLo(gfn), pfnHi(gfn));
       }
+      tableGfn = (w[q * 2]! >>> 12) + (w[q * 2 + 1]! & 0xfffff) * 0x100000;
+    }
+    const leaf = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, mapping.level));
+    put(leaf, lo | pfnLo(l1Gfn), pfnHi(l1Gfn) | nxHi);
+  }
+}
+
+/** Writes L1's nested tables. Tables are taken page by page in the order in which mappings first need them. */
+export function buildGuestTables(kvm: Kvm): void {
+  const { roots } = kvm.config;
+  let nextTable = roots.length;
+  roots.forEach((root, rootIndex) => {
+    for (const mapping of root.mappings) {
+      mapInGuestTables(kvm, kvm.l1RootTable(rootIndex), mapping, () => nextTable++);
     }
   });
 }

@@ -60,21 +60,34 @@ export function* fastPageFault(vcpu: Vcpu, fault: FastFault): Steps<number> {
   if (vcpu.rootSp === 0 || !pageFaultCanBeFast(kvm, fault)) return RET_PF_INVALID;
   yield* walkLocklessBegin(vcpu);
   let result = RET_PF_INVALID;
+  const seen: Seen = { oldLo: 0, oldHi: 0, newLo: 0, newHi: 0 };
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const tried = yield* tryToFix(vcpu, fault);
+    const tried = yield* tryToFix(vcpu, fault, seen);
     if (tried === undefined) continue;
     result = tried;
     break;
   }
+  const { oldLo, oldHi, newLo, newHi } = seen;
+  kvm.observer.fastPageFault(vcpu.cpu, fault.gfn, fault.access, oldLo, oldHi, newLo, newHi, result);
   yield* walkLocklessEnd(vcpu);
   return result;
 }
 
+/** What the last try has found in the entry, and what it made of it. */
+interface Seen {
+  oldLo: number;
+  oldHi: number;
+  newLo: number;
+  newHi: number;
+}
+
 /** One try; undefined if somebody else changed the entry in between. */
-function* tryToFix(vcpu: Vcpu, fault: FastFault): Steps<number | undefined> {
+function* tryToFix(vcpu: Vcpu, fault: FastFault, seen: Seen): Steps<number | undefined> {
   const { kvm, cpu } = vcpu;
   const sptep = yield* lastSptepLockless(vcpu, fault.gfn);
   const { lo, hi } = cpu;
+  seen.oldLo = seen.newLo = lo;
+  seen.oldHi = seen.newHi = hi;
   const level = roleLevel(spRole(kvm, sptepToSp(kvm, sptep)));
   if (!isLastSpte(lo, level)) return RET_PF_INVALID;
   if (isAccessAllowed(kvm, fault.access, lo, hi)) return RET_PF_SPURIOUS;

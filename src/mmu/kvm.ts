@@ -214,9 +214,9 @@ export class Kvm {
     return 1 << ((level - 1) * this.tableBits);
   }
 
-  /** Index of the table page that is the top of L1's root `root`; the roots come first among L1's tables. */
+  /** Index of the table page that is the top of L1's root `root`. */
   l1RootTable(root: number): number {
-    return root;
+    return this.config.roots[root]?.table ?? root;
   }
 
   slotOf(gfn: number): MemSlot | undefined {

@@ -59,6 +59,33 @@ export class Observer {
   flush(_cpu: Cpu, _reason: FlushReason, _gfn: number, _pages: number): void {}
   /** kvm_mmu_get_page. */
   getPage(_cpu: Cpu, _sp: number, _created: boolean): void {}
+  /** kvm_mmu_spte_requested: a fault knows what it is going to map. */
+  spteRequested(_cpu: Cpu, _gfn: number, _pfn: number, _level: number): void {}
+  /** kvm_mmu_set_spte: a fault or a prefetch has put (lo, hi) into the leaf `sptep`. */
+  spteSet(_cpu: Cpu, _sptep: number, _gfn: number, _level: number, _lo: number, _hi: number): void {}
+  /** A page of the TDP MMU got its identity: kvm_mmu_get_page, which tells the TDP MMU's new pages too. */
+  tdpPageMade(_cpu: Cpu, _sp: number): void {}
+  /** __link_shadow_page() begins: table `sp` is about to go to `sptep`; `flush` says that a flush was asked for. */
+  linkBegin(_cpu: Cpu, _sptep: number, _sp: number, _flush: boolean): void {}
+  /** fast_page_fault: the last entry that the fast path saw, what it would have made of it, and how it ended. */
+  fastPageFault(
+    _cpu: Cpu,
+    _gfn: number,
+    _access: number,
+    _oldLo: number,
+    _oldHi: number,
+    _lo: number,
+    _hi: number,
+    _result: number,
+  ): void {}
+  /** A head was too long and has been emptied (kernel-facts 1.3). */
+  rmapRecycled(_cpu: Cpu, _gfn: number, _level: number): void {}
+  /** kvm_mmu_slot_gfn_write_protect() of one gfn from `minLevel` up is through; `changed` asks for a flush. */
+  gfnWriteProtected(_cpu: Cpu, _gfn: number, _minLevel: number, _changed: boolean): void {}
+  /** One 64-gfn word of GET, CLEAR or RESET, `offset` pages into its slot, with the bits (lo, hi). */
+  logMasked(_cpu: Cpu, _offset: number, _lo: number, _hi: number): void {}
+  /** A pass of the TDP split over [start, end) begins or ends. */
+  tdpSplitPass(_cpu: Cpu, _start: number, _end: number, _shared: boolean, _begin: boolean): void {}
   /** kvm_mmu_prepare_zap_page. */
   zapPage(_cpu: Cpu, _sp: number): void {}
   /** The split caches were refilled; `low` says whether one was below its minimum. */

@@ -92,7 +92,7 @@ export class TdpBench extends Bench {
       if (iter.level > level) {
         if (isShadowPresent(iter.lo)) continue;
         const sp = tdpMmuAllocSpFromPool(kvm);
-        tdpMmuInitChildSp(kvm, sp, iter);
+        tdpMmuInitChildSp(kvm, cpu, sp, iter);
         yield* tdpMmuLinkSp(kvm, cpu, iter, sp, false);
         continue;
       }

@@ -25,6 +25,7 @@ export function* enableLogDirtyMasked(
   hi: number,
 ): Steps<void> {
   const base = slot.baseGfn + offset;
+  kvm.observer.logMasked(cpu, offset, lo, hi);
   if (kvm.get(KVM.manualProtect) === (MANUAL_PROTECT_ENABLE | INITIALLY_SET)) {
     yield* splitAndProtectBlocks(kvm, cpu, slot, base + firstBit(lo, hi), base + lastBit(lo, hi));
   }

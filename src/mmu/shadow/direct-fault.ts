@@ -70,6 +70,7 @@ export function* directPageFaultLocked(vcpu: Vcpu, fault: Fault): Steps<number> 
 function* directMap(vcpu: Vcpu, fault: Fault): Steps<number> {
   const { kvm, cpu } = vcpu;
   hugepageAdjust(vcpu, fault);
+  kvm.observer.spteRequested(cpu, fault.gfn, fault.pfn, fault.goalLevel);
   let level = kvm.config.tdpRootLevel;
   let sptep = sptepOf(kvm, vcpu.rootSp, walkIndex(kvm, fault.gfn, level));
   for (; ; level--) {

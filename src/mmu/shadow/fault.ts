@@ -235,6 +235,7 @@ function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
 
   clearSpWriteFloodingCount(kvm, sptepToSp(kvm, sptep));
   hugepageAdjust(vcpu, fault);
+  kvm.observer.spteRequested(cpu, fault.gfn, fault.pfn, fault.goalLevel);
   for (; ; level--) {
     if (kvm.config.nxHugePages) disallowedHugepageAdjust(vcpu, fault, sptep, level);
     if (level === fault.goalLevel) break;

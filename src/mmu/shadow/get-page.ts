@@ -61,7 +61,6 @@ export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<num
   initShadowPage(kvm, cpu, sp, table, info, gfn, role);
   if (!direct) yield* countIndirectPage(kvm, cpu, 1);
   cpu.count(C.spCreated);
-  kvm.observer.getPage(cpu, sp, true);
   if (!direct) {
     const slot = kvm.slotOf(gfn);
     if (slot === undefined) throw new Error(`L1's table at gfn ${gfn} is in no memslot`);
@@ -72,6 +71,7 @@ export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<num
     slot.adjustDisallowLpage(gfn, 1);
     yield* kvm.engine.accountShadowed(kvm, cpu, slot, gfn);
   }
+  kvm.observer.getPage(cpu, sp, true);
   return sp;
 }
 
@@ -115,6 +115,7 @@ export function childIsReusable(kvm: Kvm, childSp: number, gfn: number, role: nu
 export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<void> {
   const { kvm, cpu, caches } = vcpu;
   const lo = kvm.w[sptep * 2]!;
+  kvm.observer.linkBegin(cpu, sptep, sp, true);
   if (isShadowPresent(lo)) {
     const parent = sptepToSp(kvm, sptep);
     const level = roleLevel(spRole(kvm, parent));

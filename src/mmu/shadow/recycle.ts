@@ -30,5 +30,6 @@ export function* recycleRmap(
   level: number,
 ): Steps<void> {
   yield* zapRmap(kvm, cpu, slot.rmapWord(gfn, level));
+  kvm.observer.rmapRecycled(cpu, gfn, level);
   yield* flushRemoteTlbs(kvm, cpu, 'recycle', kvm.engine.recycleFlushGfn(kvm, sp, gfn), kvm.pages(level));
 }

@@ -100,6 +100,7 @@ export function* setSpte(
     else {
       if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
       if (mmuSpteUpdate(kvm, cpu, sptep, lo, hi)) flush = true;
+      kvm.observer.spteSet(cpu, sptep, baseGfn, level, lo, hi);
     }
   } else {
     kvm.assertMmuWrite(cpu, 'an SPTE');
@@ -109,6 +110,7 @@ export function* setSpte(
     }
     if (cpu.stepped) yield cpu.at(Op.Store64, word);
     cpu.store64(sptep, lo, hi);
+    kvm.observer.spteSet(cpu, sptep, baseGfn, level, lo, hi);
   }
   if (wrprot && fault.write && !prefetched) result = RET_PF_EMULATE;
   if (flush) yield* flushRemoteTlbs(kvm, cpu, 'fault', baseGfn, kvm.pages(level));

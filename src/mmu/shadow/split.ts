@@ -117,6 +117,7 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
             const filled = fillChild(pass, sptep, sp);
             if (engine.locksRmaps) yield* unlockAllRmaps(kvm, cpu);
             if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
+            kvm.observer.linkBegin(cpu, sptep, sp, pass.childHasTables);
             if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
             if (engine.locksRmaps) yield* dropLeaf(kvm, cpu, sptep);
             else dropSpte(kvm, cpu, sptep);

@@ -64,5 +64,6 @@ export function* slotGfnWriteProtect(
     if (yield* rmapWriteProtect(kvm, cpu, slot.rmapWord(gfn, level), true)) flush = true;
   }
   if (hasTdpRoots(kvm) && (yield* tdpWriteProtectGfn(kvm, cpu, slot, gfn, minLevel))) flush = true;
+  kvm.observer.gfnWriteProtected(cpu, gfn, minLevel, flush);
   return flush;
 }

@@ -26,6 +26,7 @@ import { tdpMmuSetSpteAtomic } from './set-spte.ts';
 export function* tdpMmuMap(vcpu: Vcpu, fault: Fault): Steps<number> {
   const { kvm, cpu } = vcpu;
   if (!fault.noslot) hugepageAdjust(vcpu, fault);
+  kvm.observer.spteRequested(cpu, fault.gfn, fault.pfn, fault.goalLevel);
   yield* rcuReadLock(kvm, cpu);
   const iter = new TdpIter(kvm, vcpu.rootSp, 1, fault.gfn);
   for (yield* iter.start(cpu); iter.valid && iter.gfn <= fault.gfn; yield* iter.next(cpu)) {
@@ -63,7 +64,7 @@ function* makeWay(vcpu: Vcpu, fault: Fault, iter: TdpIter): Steps<boolean> {
     return false;
   }
   const sp = tdpMmuAllocSp(vcpu);
-  tdpMmuInitChildSp(kvm, sp, iter);
+  tdpMmuInitChildSp(kvm, cpu, sp, iter);
   const accountNx = fault.hugePageDisallowed && fault.reqLevel >= iter.level;
   const link = accountNx ? kvm.engine.tdpLinkNxSp : linkPlain;
   if ((yield* link(kvm, cpu, iter, sp)) === 0) return true;
@@ -100,6 +101,7 @@ function* mapTargetLevel(vcpu: Vcpu, fault: Fault, iter: TdpIter): Steps<number>
   const emulates = fault.noslot || (wrprot && fault.write);
   if (lo === iter.lo && hi === iter.hi) return emulates ? RET_PF_EMULATE : RET_PF_SPURIOUS;
   if ((yield* tdpMmuSetSpteAtomic(kvm, cpu, iter, lo, hi)) !== 0) return RET_PF_RETRY;
+  if (!fault.noslot) kvm.observer.spteSet(cpu, iter.sptep, iter.gfn, level, lo, hi);
   kvm.observer.installed(cpu, vcpu.rootSp, iter.sptep, fault.seq);
   if (isShadowPresent(oldLo) && !isLastSpte(oldLo, level)) {
     yield* flushRemoteTlbs(kvm, cpu, 'tdp', iter.gfn, kvm.engine.tdpFlushPages(kvm, level));

@@ -45,7 +45,14 @@ export function tdpMmuAllocSpFromPool(kvm: Kvm): number {
 }
 
 /** tdp_mmu_init_sp(). `parentSptep` is 0 for a root. */
-export function tdpMmuInitSp(kvm: Kvm, sp: number, parentSptep: number, gfn: number, role: number): void {
+export function tdpMmuInitSp(
+  kvm: Kvm,
+  cpu: Cpu,
+  sp: number,
+  parentSptep: number,
+  gfn: number,
+  role: number,
+): void {
   const { arena, w } = kvm;
   const header = kvm.header(sp);
   const table = w[header + SP.table]!;
@@ -57,12 +64,13 @@ export function tdpMmuInitSp(kvm: Kvm, sp: number, parentSptep: number, gfn: num
   w[header + SP.parentPtes] = parentSptep;
   w[header + SP.table] = table;
   arena.put(kvm.tableOwner + table, sp);
+  kvm.observer.tdpPageMade(cpu, sp);
 }
 
 /** tdp_mmu_init_child_sp(): the page that may be linked at the entry of the iterator. */
-export function tdpMmuInitChildSp(kvm: Kvm, sp: number, iter: TdpIter): void {
+export function tdpMmuInitChildSp(kvm: Kvm, cpu: Cpu, sp: number, iter: TdpIter): void {
   const role = spRole(kvm, iter.sp);
-  tdpMmuInitSp(kvm, sp, iter.sptep, iter.gfn, (role & ~0xf) | (roleLevel(role) - 1));
+  tdpMmuInitSp(kvm, cpu, sp, iter.sptep, iter.gfn, (role & ~0xf) | (roleLevel(role) - 1));
 }
 
 /** tdp_mmu_free_sp(): of a page nobody has seen. */

@@ -134,7 +134,7 @@ export function* tdpMmuGetVcpuRoot(vcpu: Vcpu): Steps<number> {
     if (spRole(kvm, root) === role && (yield* tdpMmuGetRoot(kvm, cpu, root))) return root;
   }
   const root = tdpMmuAllocSp(vcpu);
-  tdpMmuInitSp(kvm, root, 0, 0, role);
+  tdpMmuInitSp(kvm, cpu, root, 0, 0, role);
   spPut(kvm, root, SP.rootCount, 1);
   yield* spinLock(cpu, tdpPagesLock(kvm), kvm.observer);
   spPut(kvm, root, SP.linkNext, kvm.get(KVM.tdpRoots));

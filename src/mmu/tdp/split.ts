@@ -32,6 +32,7 @@ export function* tdpTrySplitHugePages(
   shared: boolean,
 ): Steps<void> {
   if (!kvm.config.eagerPageSplit || !kvm.config.tdpMmu || !hasTdpRoots(kvm)) return;
+  kvm.observer.tdpSplitPass(cpu, start, end, shared, true);
   for (
     let root = yield* tdpMmuNextRoot(kvm, cpu, 0, shared, true);
     root !== 0;
@@ -39,9 +40,10 @@ export function* tdpTrySplitHugePages(
   ) {
     if ((yield* splitHugePagesRoot(kvm, cpu, root, start, end, targetLevel, shared)) !== 0) {
       yield* tdpMmuPutRoot(kvm, cpu, root, shared);
-      return;
+      break;
     }
   }
+  kvm.observer.tdpSplitPass(cpu, start, end, shared, false);
 }
 
 /** tdp_mmu_split_huge_pages_root() (4.2). Returns 0 or -ENOMEM. */
@@ -102,7 +104,7 @@ export function* splitHugePage(
   link: typeof kvm.engine.tdpLinkSplitChild = kvm.engine.tdpLinkSplitChild,
 ): Steps<number> {
   const { gfn, level, lo, hi } = iter;
-  tdpMmuInitChildSp(kvm, sp, iter);
+  tdpMmuInitChildSp(kvm, cpu, sp, iter);
   fillSplitChild(kvm, cpu, sp, lo, hi);
   const result = yield* link(kvm, cpu, iter, sp, shared);
   if (result === 0) {
