@@ -43,3 +43,9 @@ export function* compareAndSwap(
 export function assert(condition: boolean, text: string): void {
   if (!condition) throw new ProgramBug(text);
 }
+
+/** Returns the value before. */
+export function* add(cpu: PlainCpu, word: number, value: number): Steps<number> {
+  yield cpu.at(Op.Add, word);
+  return cpu.add(word, value);
+}

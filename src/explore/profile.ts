@@ -101,7 +101,8 @@ export class Profiler implements Scheduler {
   step(actor: number): void {
     const cpu = this.actors[actor]!;
     this.events[actor]!++;
-    if (cpu.pendingOp !== Op.Pause) {
+    // A wait ends after the store it waits for, whoever is scheduled: there is no order to choose.
+    if (cpu.pendingOp !== Op.Pause && cpu.pendingOp !== Op.Wait) {
       this.note(unitOf(cpu.pendingWord), actor);
       const group = this.profile.groupOf(cpu.pendingWord);
       if (group >= 0) this.note(groupLocation(group), actor);

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { account, reorder, stringBuffer, twostage } from '../../bench/kernels/sctbench.ts';
+import { reorder as reorderKernel } from '../../bench/kernels/reorder.ts';
 import { write } from '../../bench/kernels/sync.ts';
+import { Profile, Profiler } from '../../src/explore/profile.ts';
+import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
 import { ProgramRunner, type Program } from '../../src/explore/program.ts';
 import { Schedules } from '../../src/explore/scheduler-of.ts';
 import {
@@ -111,6 +114,24 @@ describe('what sets the strategies apart', () => {
     expect(surw).toBeLessThan(150);
     expect(mean(twostage(20), 'pb', 1500)).toBeGreaterThan(3 * surw);
     expect(mean(twostage(20), 'pct', 1500)).toBeGreaterThan(2 * surw);
+  });
+});
+
+describe('threads that are created one after the other', () => {
+  const { program } = reorderKernel(10);
+
+  it('are intended by SURW before they exist; the random walk lets the first ones end before', () => {
+    expect(mean(program, 'surw', 1000)).toBeLessThan(80);
+    expect(mean(program, 'random-walk', 1000)).toBe(1001);
+  });
+
+  it('share no location by waiting for each other: there is no order to choose', () => {
+    const runner = new ProgramRunner(program);
+    const profile = new Profile();
+    const profiler = new Profiler(new RandomWalk(9), profile);
+    for (let i = 0; i < 4; i++) runner.run(profiler, 9, i);
+    // a and b; the words that are set at a thread's start and end are not among them
+    expect(profile.sharedLocations.map(({ total }) => total)).toEqual([10, 10]);
   });
 });
 

@@ -9,7 +9,8 @@
  * Actors that arrive at the location first are held until the intended one has made its access. If it cannot arrive, the
  * intention is dropped.
  *
- * How this differs: locations are 8-byte units and the groups of this machine (the locks, one page table, the requests),
+ * How this differs: all actors exist from the start, so the weight that the paper gives to the creator of a thread stays with the
+ * thread: an actor that still waits to be created, or for a lock, can be the intended one. Locations are 8-byte units and the groups of this machine (the locks, one page table, the requests),
  * half of the draws from each; counts are maxima over PROFILE_RUNS runs; an actor that has run FAIRNESS events in a row
  * makes all priorities be drawn anew.
  */
@@ -36,6 +37,8 @@ class Surw implements Scheduler {
   /** Actors held at the location. */
   private held = new Uint8Array(0);
   private intended = -1;
+  /** The last intention came to nothing: until the next access, draw only among actors that can go on. */
+  private onlyEnabled = false;
   private lastActor = -1;
   private inARow = 0;
 
@@ -53,6 +56,7 @@ class Surw implements Scheduler {
     this.priority = new Float64Array(actors.length);
     this.held = new Uint8Array(actors.length);
     this.intended = -1;
+    this.onlyEnabled = false;
     this.lastActor = -1;
     this.inARow = 0;
     const pool = this.groups.length > 0 && rng.chance(0.5) ? this.groups : this.units;
@@ -75,7 +79,7 @@ class Surw implements Scheduler {
   private interesting(actor: number): boolean {
     if (this.location === -1) return false;
     const cpu = this.actors[actor]!;
-    if (cpu.pendingOp === Op.Pause) return false;
+    if (cpu.pendingOp === Op.Pause || cpu.pendingOp === Op.Wait) return false;
     if (this.location >= 0) return unitOf(cpu.pendingWord) === this.location;
     const group = this.context.profile.groupOf(cpu.pendingWord);
     return group >= 0 && groupLocation(group) === this.location;
@@ -95,6 +99,7 @@ class Surw implements Scheduler {
         // Everybody who can go on is held: the intended actor cannot arrive.
         held.fill(0);
         this.intended = -1;
+        this.onlyEnabled = true;
         continue;
       }
       if (!this.interesting(best)) return best;
@@ -104,19 +109,26 @@ class Surw implements Scheduler {
     }
   }
 
+  /** Nobody is held when this is called. At least one actor that can go on is about to make an access. */
   private drawIntended(enabled: Int32Array, count: number): number {
-    const { left, held } = this;
-    const weight = (actor: number): number =>
-      held[actor] !== 0 ? 0 : Math.max(left[actor]!, this.interesting(actor) ? 1 : 0);
-    let total = 0;
-    for (let i = 0; i < count; i++) total += weight(enabled[i]!);
-    let at = (this.rng.next() / 4294967296) * total;
-    let last = enabled[0]!;
+    const { left, actors } = this;
+    const weights = new Float64Array(actors.length);
+    for (let actor = 0; actor < actors.length; actor++) {
+      // An actor that waits has its accesses still to come; one that has ended may have been overestimated.
+      if (this.onlyEnabled || actors[actor]!.pendingOp !== Op.Wait) continue;
+      weights[actor] = left[actor]!;
+    }
     for (let i = 0; i < count; i++) {
       const actor = enabled[i]!;
-      if (weight(actor) === 0) continue;
+      weights[actor] = Math.max(left[actor]!, this.interesting(actor) ? 1 : 0);
+    }
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    let at = (this.rng.next() / 4294967296) * total;
+    let last = enabled[0]!;
+    for (let actor = 0; actor < actors.length; actor++) {
+      if (weights[actor] === 0) continue;
       last = actor;
-      at -= weight(actor);
+      at -= weights[actor]!;
       if (at < 0) break;
     }
     return last;
@@ -127,6 +139,7 @@ class Surw implements Scheduler {
     if (this.interesting(actor)) {
       this.left[actor] = Math.max(0, this.left[actor]! - 1);
       this.held.fill(0);
+      this.onlyEnabled = false;
       if (this.intended === actor) this.intended = -1;
     }
     this.inARow = actor === this.lastActor ? this.inARow + 1 : 0;
