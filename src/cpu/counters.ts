@@ -99,6 +99,7 @@ export const COUNTERS = [
   'obsoleteZapped',
   'limitChanges',
   'shrinks',
+  'pagesReclaimed',
   'mmioSptes',
   'mmioAccesses',
   'pmlFlushes',

@@ -94,6 +94,7 @@ export const COUNTER_TEXT: Readonly<Record<CounterName, string>> = {
   obsoleteZapped: 'obsolete shadow pages zapped',
   limitChanges: 'changes of the limit of shadow pages',
   shrinks: 'calls of the MMU shrinker',
+  pagesReclaimed: 'shadow pages zapped to make room, or for a lower limit',
   mmioSptes: 'MMIO SPTEs installed',
   mmioAccesses: 'accesses to MMIO',
   pmlFlushes: 'PML buffers drained',

@@ -123,6 +123,7 @@ export function rootRole(kvm: Kvm, root: number): number {
     access: ACC_ALL,
     efer_nx: kvm.format.name === 'npt',
     smep_andnot_wp: kvm.config.roots[root]!.smep,
+    smap_andnot_wp: kvm.config.roots[root]!.smap === true,
     // What L1 says in its EPTP, and it can only say what the host has: `l1AdBits` implies `hostAdBits`.
     ad_disabled: kvm.format.name === 'ept' && !kvm.config.l1AdBits,
     guest_mode: kvm.config.roots[root]!.guestMode !== false,

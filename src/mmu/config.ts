@@ -44,6 +44,8 @@ export interface L1Root {
   readonly mappings: readonly L1Mapping[];
   /** L1's CR4.SMEP while it uses the root: distinguishes roles, as in two hypervisors with different CR4. */
   readonly smep: boolean;
+  /** Likewise CR4.SMAP. */
+  readonly smap?: boolean;
   /** Page, counted from `tableGfn`, of its top table; by default the roots come first, in their order. */
   readonly table?: number;
   /** False: not a nested table but one of L1's own, shadowed by the legacy MMU (tdpMmu off, C1). */

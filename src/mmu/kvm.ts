@@ -102,6 +102,8 @@ export const KVM = {
   obsoleteHead: 92,
   /** SRCU read sections of threads that are no vCPU's (NX recovery, the shrinker). */
   srcuWorkers: 93,
+  /** max_mmu_rmap_size: the most entries that a reverse map has had when one more came. */
+  maxRmapSize: 94,
 } as const;
 
 if (KVM.hostLock >= KVM_WORDS) throw new Error('KVM words overflow');

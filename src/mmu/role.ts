@@ -18,6 +18,7 @@ export interface RoleFields {
   readonly efer_nx?: boolean;
   readonly cr0_wp?: boolean;
   readonly smep_andnot_wp?: boolean;
+  readonly smap_andnot_wp?: boolean;
   readonly ad_disabled?: boolean;
   readonly guest_mode: boolean;
   readonly smm?: number;
@@ -31,6 +32,7 @@ export function makeRole(fields: RoleFields): number {
     (fields.efer_nx === true ? 1 << 12 : 0) |
     (fields.cr0_wp === true ? 1 << 13 : 0) |
     (fields.smep_andnot_wp === true ? 1 << 14 : 0) |
+    (fields.smap_andnot_wp === true ? 1 << 15 : 0) |
     (fields.ad_disabled === true ? AD_DISABLED : 0) |
     (fields.guest_mode ? GUEST_MODE : 0) |
     ((fields.smm ?? 0) << 24)

@@ -175,6 +175,7 @@ export function* zapOldest(kvm: Kvm, cpu: Cpu, target: number): Steps<number> {
     }
     break;
   }
+  cpu.count(C.pagesReclaimed, total);
   yield* commitZap(kvm, cpu, invalid);
   return total;
 }

@@ -1,0 +1,281 @@
+/**
+ * Performs the operations of a recording on the model, one actor at a time, and writes what happens as a recording of the
+ * model.
+ */
+import { Arena } from '../arena/arena.ts';
+import { computeLayout } from '../arena/layout.ts';
+import { PlainCpu, RunLog } from '../cpu/plain-cpu.ts';
+import type { Steps } from '../cpu/steps.ts';
+import { bootVm } from '../mmu/boot.ts';
+import { KernelBug } from '../mmu/bug.ts';
+import { defaultMmuPages } from '../mmu/config.ts';
+import { clearDirtyLog, disableDirtyLogging, enableDirtyLogging, getDirtyLog } from '../mmu/dirty-log.ts';
+import type { Engine } from '../mmu/engine.ts';
+import { KVM, Kvm } from '../mmu/kvm.ts';
+import { MEMSLOT_GONE, type MemSlot } from '../mmu/memslot.ts';
+import { setNrMmuPages } from '../mmu/reclaim.ts';
+import { unloadMmu } from '../mmu/roots.ts';
+import { ROOT_L1 } from '../mmu/vcpu-words.ts';
+import { Vcpu } from '../mmu/vcpu.ts';
+import { zapAllFast } from '../mmu/zap-all.ts';
+import { mutexLock, mutexUnlock } from '../locks/mutex.ts';
+import { countsOf } from './counts.ts';
+import { clearUserBitmap, dirtyPages } from './dirty-bitmap.ts';
+import { dump } from './dump.ts';
+import { guided } from './engine-for.ts';
+import { EventRecorder } from './event-recorder.ts';
+import { GuestTables } from './guest-tables.ts';
+import { guestRun } from './guest-run.ts';
+import { inputsOf, type Inputs } from './inputs.ts';
+import { isOn, machineOf, NotPerformable, rootKey, type RecordedMachine } from './machine.ts';
+import type { Operation, OperationOf } from './operations.ts';
+import { PageNames } from './page-names.ts';
+import type { Recording } from './recording.ts';
+import type { Counters, Snapshot } from './snapshots.ts';
+import { statistics } from './stats.ts';
+
+/** What came of it. */
+export interface Performance {
+  readonly recording: Recording;
+  /** Why it ended before the last operation: a BUG of the model, or something it cannot do. */
+  readonly stopped?: { readonly op: number; readonly text: string };
+  /** Rules of the model that were broken on the way. */
+  readonly broken: readonly string[];
+}
+
+/**
+ * @param engine stands for the kernel of the recording
+ * @throws NotPerformable if the machine cannot be built
+ */
+export function perform(recording: Recording, engine: Engine): Performance {
+  return new Performer(recording, engine).run();
+}
+
+class Performer {
+  private readonly recorded: Recording;
+  private readonly machine: RecordedMachine;
+  private readonly engineName: string;
+  private readonly kvm: Kvm;
+  private readonly names: PageNames;
+  private readonly recorder: EventRecorder;
+  private readonly inputs: Inputs;
+  private readonly tables: GuestTables;
+  private readonly user: PlainCpu;
+  private readonly vcpus: readonly Vcpu[];
+  private readonly snapshots: Record<string, Snapshot> = {};
+  private readonly stats: Record<string, Counters> = {};
+  private cr4: string;
+  private requested = 0;
+  private toppedUp = false;
+
+  constructor(recording: Recording, engine: Engine) {
+    this.recorded = recording;
+    this.engineName = engine.name;
+    this.machine = machineOf(recording);
+    this.inputs = inputsOf(recording);
+    const arena = Arena.tracked(computeLayout(this.machine.dims));
+    const log = new RunLog();
+    const guide = guided(engine, {
+      forcesTopup: () => this.inputs.get(this.recorder.op ?? -1)?.has(this.recorder.attempts) === true,
+      topupBegin: (cpu) => {
+        this.toppedUp = true;
+        this.recorder.topupBegin(cpu);
+      },
+    });
+    this.kvm = new Kvm(this.machine.config, arena, guide);
+    this.names = new PageNames(this.kvm);
+    this.recorder = new EventRecorder(this.kvm, this.names);
+    this.kvm.observer = this.recorder;
+    this.user = new PlainCpu(arena, log, { actor: 0, name: 'user space', cls: 'dirty-log' });
+    this.vcpus = Array.from({ length: this.machine.config.vcpus }, (_, index) => {
+      const cpu = new PlainCpu(arena, log, { actor: index + 1, name: `vCPU ${index}`, cls: 'l1-vcpu' });
+      return new Vcpu(this.kvm, cpu, index);
+    });
+    bootVm(this.kvm);
+    this.fitMmuPages();
+    this.tables = new GuestTables(this.kvm, recording.setup);
+    this.cr4 = recording.setup.l1_cr4;
+  }
+
+  run(): Performance {
+    const operations: Operation[] = [];
+    let stopped: Performance['stopped'];
+    for (const operation of this.recorded.operations) {
+      try {
+        this.recorder.begin(operation.op);
+        operations.push(this.perform(operation));
+      } catch (error) {
+        if (!(error instanceof KernelBug) && !(error instanceof NotPerformable)) throw error;
+        stopped = { op: operation.op, text: error.message };
+        break;
+      }
+    }
+    this.recorder.begin(null);
+    const { name, setup, description } = this.recorded;
+    return {
+      recording: {
+        name,
+        format: 1,
+        kernel: { release: 'splitstorm', module: 'model', variant: this.engineName },
+        cpu: 'controlled runtime: one actor at a time',
+        description,
+        setup,
+        operations,
+        snapshots: this.snapshots,
+        stats: this.stats,
+        events: this.recorder.events,
+      },
+      ...(stopped === undefined ? {} : { stopped }),
+      broken: this.recorder.broke.map(({ id, text }) => `${id}: ${text}`),
+    };
+  }
+
+  /** Does what the recording did, and returns the operation with what the model answered. */
+  private perform(operation: Operation): Operation {
+    const { kvm, user } = this;
+    switch (operation.type) {
+      case 'set_memslot':
+        return this.setMemslot(operation);
+      case 'npt12_root':
+        this.tables.create(operation.name, operation.op);
+        return operation;
+      case 'npt12_map':
+        this.tables.map(operation.root, operation.op);
+        return operation;
+      case 'access':
+        return this.access(operation);
+      case 'snapshot':
+        return this.snapshot(operation);
+      case 'enable_manual_protect':
+        kvm.put(KVM.manualProtect, operation.flags);
+        return operation;
+      case 'set_nr_mmu_pages':
+        this.requested = operation.value;
+        this.alone(setNrMmuPages(kvm, user, operation.value));
+        return operation;
+      case 'module_param':
+        this.setParameter(operation);
+        return operation;
+      case 'set_l1_cr4':
+        // KVM_SET_SREGS resets the MMU context: all roots go, whatever mode they are for.
+        this.cr4 = operation.value;
+        for (const vcpu of this.vcpus) this.alone(unloadMmu(vcpu));
+        return operation;
+      case 'dirty_logging_on':
+        this.alone(enableDirtyLogging(kvm, user, this.slot(operation)));
+        return this.counted(operation);
+      case 'dirty_logging_off':
+        this.recorder.tell(user, { type: 'probe_zap_collapsible' });
+        this.alone(disableDirtyLogging(kvm, user, this.slot(operation)));
+        return this.counted(operation);
+      case 'clear_dirty_log':
+        return this.clearDirtyLog(operation);
+      case 'get_dirty_log': {
+        const slot = this.slot(operation);
+        clearUserBitmap(kvm, slot);
+        const reported = this.alone(getDirtyLog(kvm, user, slot));
+        const rc = Math.min(reported, 0);
+        return this.counted({ ...operation, rc, ...dirtyPages(kvm, slot) });
+      }
+      case 'background_start':
+      case 'background_join':
+        throw new NotPerformable(`operation ${operation.op}: ${operation.type} is not done yet`);
+    }
+  }
+
+  /** Runs an ioctl, or a vCPU, with nobody else. */
+  private alone<T>(steps: Steps<T>): T {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  private slot(operation: { readonly op: number; readonly slot: number }): MemSlot {
+    const slot = this.kvm.slots.find(({ config }) => config.id === operation.slot);
+    if (slot === undefined || slot.gone) {
+      throw new NotPerformable(`operation ${operation.op}: there is no slot ${operation.slot}`);
+    }
+    return slot;
+  }
+
+  private counted<T extends Operation & { counts?: unknown }>(operation: T): T {
+    return { ...operation, counts: countsOf(this.recorder.events, operation.op) };
+  }
+
+  /** n_max_mmu_pages follows the memslots until user space asks for a limit of its own. */
+  private fitMmuPages(): void {
+    if (this.requested > 0) return;
+    const present = this.kvm.slots.filter((slot) => !slot.gone);
+    this.kvm.put(KVM.nMax, defaultMmuPages(present));
+  }
+
+  private setMemslot(operation: OperationOf<'set_memslot'>): Operation {
+    const slot = this.kvm.slots.find(({ config }) => config.id === operation.id);
+    if (slot === undefined || !slot.gone) {
+      throw new NotPerformable(
+        `operation ${operation.op}: slot ${operation.id} is not in setup, or exists already`,
+      );
+    }
+    this.kvm.arena.put(slot.flagsWord, this.kvm.w[slot.flagsWord]! & ~MEMSLOT_GONE);
+    this.fitMmuPages();
+    return operation;
+  }
+
+  /** Parameters are the module's: a VM that runs sees the new value; nx_huge_pages also zaps everything. */
+  private setParameter({ name, value, op }: OperationOf<'module_param'>): void {
+    const { config } = this.machine;
+    switch (name) {
+      case 'eager_page_split':
+        config.eagerPageSplit = isOn(value);
+        return;
+      case 'nx_huge_pages': {
+        if (config.nxHugePages === isOn(value)) return;
+        config.nxHugePages = isOn(value);
+        const { kvm, user } = this;
+        this.alone(
+          (function* (): Steps<void> {
+            yield* mutexLock(user, kvm.slotsLock);
+            yield* zapAllFast(kvm, user);
+            yield* mutexUnlock(user, kvm.slotsLock);
+          })(),
+        );
+        return;
+      }
+      default:
+        if (this.recorded.setup.module_params[name] === value) return;
+        throw new NotPerformable(
+          `operation ${op}: module parameter "${name}" cannot be changed while the VM runs`,
+        );
+    }
+  }
+
+  private access(operation: OperationOf<'access'>): Operation {
+    const vcpu = this.vcpus[operation.vcpu];
+    if (vcpu === undefined)
+      throw new NotPerformable(`operation ${operation.op}: there is no vCPU ${operation.vcpu}`);
+    this.alone(guestRun(vcpu, this.recorder, { ...operation, root: this.rootOf(operation) }));
+    return { ...operation, completed: true };
+  }
+
+  private rootOf(operation: { readonly mode: 'l1' | 'l2'; readonly root?: string | undefined }): number {
+    if (operation.mode === 'l1') return ROOT_L1;
+    return this.machine.rootIndex.get(rootKey(operation.root ?? '', this.cr4)) ?? ROOT_L1;
+  }
+
+  private snapshot(operation: OperationOf<'snapshot'>): Operation {
+    const { requested, toppedUp } = this;
+    this.snapshots[operation.tag] = dump(this.kvm, this.names, { requested, toppedUp });
+    this.stats[operation.tag] = statistics(this.kvm, [this.user, ...this.vcpus.map(({ cpu }) => cpu)]);
+    return operation;
+  }
+
+  private clearDirtyLog(operation: OperationOf<'clear_dirty_log'>): Operation {
+    const slot = this.slot(operation);
+    const bits = BigInt(`0x${operation.word_mask}`);
+    const mask = { lo: Number(BigInt.asIntN(32, bits)), hi: Number(BigInt.asIntN(32, bits >> 32n)) };
+    const { first_page: first, num_pages: pages } = operation;
+    const rc = this.alone(clearDirtyLog(this.kvm, this.user, slot, first, pages, mask));
+    return this.counted({ ...operation, rc });
+  }
+}
