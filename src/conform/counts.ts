@@ -50,6 +50,8 @@ export function countsOf(events: readonly RecordedEvent[], op: number): Required
       case 'kvm_mmu_prepare_zap_page':
         counts.zapped++;
         break;
+      default:
+        break;
     }
   }
   return counts;

@@ -19,7 +19,6 @@ export const LAYERS: readonly string[] = [
   'explore',
   'check',
   'measure',
-  'conform',
   'report',
   'campaign',
   'conform',
