@@ -23,35 +23,24 @@ export function countsOf(events: readonly RecordedEvent[], op: number): Required
   };
   for (const event of events) {
     if (event.op !== op || event.task !== undefined) continue;
-    switch (event.type) {
-      case 'kvm_mmu_split_huge_page': {
-        const key = String(event.errno);
-        counts.split_events_by_errno[key] = (counts.split_events_by_errno[key] ?? 0) + 1;
-        break;
-      }
-      case 'kvm_mmu_get_page':
-        if (event.created) counts.sp_new++;
-        else counts.sp_existing++;
-        break;
-      case 'probe_flush':
-        counts.flush_remote_tlbs++;
-        break;
-      case 'probe_topup':
-        counts.topups++;
-        if (event.desc < MIN_DESC || event.hdr < 1 || event.page < 1) counts.topups_cache_low++;
-        else counts.topups_resched_only++;
-        break;
-      case 'probe_link':
-        if (event.flush !== 0) counts.links_with_flush++;
-        break;
-      case 'kvm_tdp_mmu_spte_changed':
-        counts.tdp_spte_changes += event.count ?? 1;
-        break;
-      case 'kvm_mmu_prepare_zap_page':
-        counts.zapped++;
-        break;
-      default:
-        break;
+    if (event.type === 'kvm_mmu_split_huge_page') {
+      const key = String(event.errno);
+      counts.split_events_by_errno[key] = (counts.split_events_by_errno[key] ?? 0) + 1;
+    } else if (event.type === 'kvm_mmu_get_page') {
+      if (event.created) counts.sp_new++;
+      else counts.sp_existing++;
+    } else if (event.type === 'probe_flush') {
+      counts.flush_remote_tlbs++;
+    } else if (event.type === 'probe_topup') {
+      counts.topups++;
+      if (event.desc < MIN_DESC || event.hdr < 1 || event.page < 1) counts.topups_cache_low++;
+      else counts.topups_resched_only++;
+    } else if (event.type === 'probe_link') {
+      if (event.flush !== 0) counts.links_with_flush++;
+    } else if (event.type === 'kvm_tdp_mmu_spte_changed') {
+      counts.tdp_spte_changes += event.count ?? 1;
+    } else if (event.type === 'kvm_mmu_prepare_zap_page') {
+      counts.zapped++;
     }
   }
   return counts;
