@@ -1,0 +1,6 @@
+// Threads do not inherit a loader given with --import, so the TypeScript loader is registered here.
+import { register } from 'tsx/esm/api';
+
+register();
+export const { default: run } = await import('./worker.ts');
+export default run;
