@@ -33,6 +33,7 @@ const DEFAULT_MAX_STEPS = 100_000;
 export class ProgramRunner implements Runner {
   readonly program: Program;
   readonly cpus: readonly PlainCpu[];
+  readonly memory: Int32Array;
   private readonly arena: Arena;
   private readonly base: number;
   private readonly log = new RunLog();
@@ -58,10 +59,16 @@ export class ProgramRunner implements Runner {
     this.arena = Arena.tracked(layout);
     this.arena.takeBootImage();
     this.base = layout.memory;
+    this.memory = this.arena.w;
     this.cpus = program.actors.map(
       (_, actor) => new PlainCpu(this.arena, this.log, { actor, name: `actor ${actor}`, cls: 'other' }),
     );
     this.enabled = new Int32Array(program.actors.length);
+  }
+
+  /** The word of memory that the program's word `index` is. */
+  word(index: number): number {
+    return this.base + index;
   }
 
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult {

@@ -16,6 +16,8 @@ export interface RunResult {
 
 export interface Runner {
   readonly cpus: readonly Cpu[];
+  /** The memory that visible operations act on, as words. */
+  readonly memory: Int32Array;
   /** Runs schedule `schedule`: its number seeds the choices and the workload. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult;
 }

@@ -226,6 +226,11 @@ export class ControlledRuntime {
     });
   }
 
+  /** The machine's memory, as words. */
+  get memory(): Int32Array {
+    return this.arena.w;
+  }
+
   /** Chunks of memory that the last schedule touched. */
   get touchedChunks(): number {
     return this.arena.touchedChunks;
