@@ -13,7 +13,7 @@ export type Move =
   | { readonly kind: 'cas'; readonly at: number; readonly expected: number; readonly value: number }
   | { readonly kind: 'await'; readonly at: number; readonly not: number }
   | { readonly kind: 'pair'; readonly at: number; readonly value: number }
-  | { readonly kind: 'branch'; readonly at: number; readonly then: Move };
+  | { readonly kind: 'branch'; readonly at: number; readonly inner: Move };
 
 /** What an actor saw, folded into a word of its own that nobody else looks at. */
 const noteInto = (seen: Int32Array, actor: number, value: number): void => {
@@ -70,16 +70,19 @@ function* move(cpu: PlainCpu, base: number, m: Move, seen: Int32Array): Steps<vo
     }
     case 'branch':
       yield cpu.at(Op.Load, word);
-      if (cpu.load(word) !== 0) yield* move(cpu, base, m.then, seen);
+      if (cpu.load(word) !== 0) yield* move(cpu, base, m.inner, seen);
       break;
   }
 }
 
 /** A program whose actors make these moves; `seen` holds what each saw in the last run. */
-export function programOf(actors: readonly (readonly Move[])[], words = 6): Program & { readonly seen: Int32Array } {
+export function programOf(
+  actors: readonly (readonly Move[])[],
+  words = 6,
+): Program & { readonly seen: Int32Array } {
   const seen = new Int32Array(actors.length);
   return {
-    name: "moves",
+    name: 'moves',
     maxSteps: 200,
     words,
     seen,
@@ -103,7 +106,11 @@ export interface Outcomes {
   readonly redundant: number;
 }
 
-const stateOf = (program: Program & { readonly seen?: Int32Array }, runner: ProgramRunner, broken: string): string => {
+const stateOf = (
+  program: Program & { readonly seen?: Int32Array },
+  runner: ProgramRunner,
+  broken: string,
+): string => {
   const base = runner.word(0);
   return [...runner.memory.subarray(base, base + program.words), ...(program.seen ?? []), broken].join(' ');
 };
@@ -129,7 +136,10 @@ class Everything implements Scheduler {
 }
 
 /** @returns undefined if there are more than `limit` */
-export function bruteForce(program: Program & { readonly seen?: Int32Array }, limit: number): Outcomes | undefined {
+export function bruteForce(
+  program: Program & { readonly seen?: Int32Array },
+  limit: number,
+): Outcomes | undefined {
   const runner = new ProgramRunner(program);
   const all = new Everything();
   const recorded = new RecordedRun(all, runner.cpus.length, runner.memory);

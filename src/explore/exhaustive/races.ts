@@ -27,7 +27,14 @@ export class Races {
     if (execution.op[step] === Op.Wait) {
       const history = execution.history(execution.word[step]!);
       const from = history.lastIndexOf(step) - 1;
-      this.ofWait(actor, execution.previousOf(step), execution.word[step]!, execution.expected[step]!, from, step);
+      this.ofWait(
+        actor,
+        execution.previousOf(step),
+        execution.word[step]!,
+        execution.expected[step]!,
+        from,
+        step,
+      );
       return;
     }
     const { candidates } = this;

@@ -54,8 +54,7 @@ export class Recorder implements OpListener {
   operation(_cpu: Cpu, op: number, word: number): void {
     if (this.actor < 0 || op === Op.Pause || op === Op.Fence) return;
     const { memory } = this;
-    const changed =
-      memory[word] !== this.before0 || (is64(op) && memory[word + 1] !== this.before1);
+    const changed = memory[word] !== this.before0 || (is64(op) && memory[word + 1] !== this.before1);
     this.effect = changed ? Effect.write : Effect.read;
   }
 

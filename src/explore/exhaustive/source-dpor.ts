@@ -72,7 +72,9 @@ export class SourceDpor implements Scheduler, OpListener {
     this.runner = runner;
     this.actors = runner.cpus.length;
     if (this.actors > MAX_ACTORS) {
-      throw new StrategyError(`partial-order reduction takes at most ${MAX_ACTORS} actors, not ${this.actors}`);
+      throw new StrategyError(
+        `partial-order reduction takes at most ${MAX_ACTORS} actors, not ${this.actors}`,
+      );
     }
     this.recorder = new Recorder(this.actors, runner.memory);
     this.races = new Races(this.recorder.execution, (at, initials) => this.note(at, initials));
