@@ -47,6 +47,8 @@ export interface SearchProgress {
 /** A failing schedule. */
 export interface Failure {
   readonly schedule: number;
+  /** What made the schedule: of a portfolio the strategy it was dealt to. */
+  readonly strategy: ChosenStrategy;
   readonly steps: number;
   readonly preemptions: number;
   readonly hash: string;
@@ -97,6 +99,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   for (let i = 0; i < options.schedules && failures.length < options.maxFailures; i++) {
     const schedule = options.from + i;
     const scheduler = schedules.of(schedule);
+    const strategy = schedules.concrete(schedule);
     const result = runtime.run(scheduler, master, schedule);
     done++;
     steps += result.steps;
@@ -112,6 +115,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
         byCheck[violation.id] = (byCheck[violation.id] ?? 0) + 1;
         failures.push({
           schedule,
+          strategy,
           steps: result.steps,
           preemptions: result.preemptions,
           hash: result.hash,

@@ -13,7 +13,7 @@ import { parseCount, parseDuration } from './duration.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
 import { textOption } from './usage.ts';
 import { parseStrategy } from '../explore/strategies/index.ts';
-import { DEFAULT_STRATEGY, STRATEGY_OPTION } from './strategy-option.ts';
+import { strategyArgument, SEARCH_OPTION } from './strategy-option.ts';
 import { asOptions, choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
 
 export async function exploreCommand(
@@ -55,7 +55,7 @@ export async function exploreCommand(
           group: 'Run:',
           describe: 'stop after so many failing schedules',
         })
-        .options(STRATEGY_OPTION)
+        .options(SEARCH_OPTION)
         .option('twice', {
           type: 'boolean',
           default: false,
@@ -112,14 +112,13 @@ export async function exploreCommand(
         text: `schedule ${failure.schedule}: ${failure.violation.text}`,
       }));
       const first = result.failures[0];
-      const named =
-        strategyText(strategy) === DEFAULT_STRATEGY ? [] : [`--strategy ${strategyText(strategy)}`];
+      const named = strategyArgument(strategy);
       const token =
         first === undefined || chosen.without.size > 0
           ? undefined
           : tokenOf({
               ...chosen,
-              chosen: strategy,
+              chosen: first.strategy,
               schedule: first.schedule,
               steps: first.steps,
               hash: first.hash,
@@ -146,7 +145,10 @@ export async function exploreCommand(
           first === undefined
             ? reproduceCommand('explore', chosen, [...named, `--from ${from}`, `--schedules ${schedules}`])
             : token === undefined
-              ? reproduceCommand('replay', chosen, [...named, `--schedule ${first.schedule}`])
+              ? reproduceCommand('replay', chosen, [
+                  ...strategyArgument(first.strategy),
+                  `--schedule ${first.schedule}`,
+                ])
               : `npx splitstorm replay ${token}`,
         token,
         durationMs: result.elapsedMs,

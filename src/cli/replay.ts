@@ -13,7 +13,7 @@ import { renderTrace, shownActors } from '../report/trace.ts';
 import type { ControlledRuntime } from '../runtime/controlled.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
-import { DEFAULT_STRATEGY, STRATEGY_OPTION } from './strategy-option.ts';
+import { refusePortfolio, strategyArgument, STRATEGY_OPTION } from './strategy-option.ts';
 import { asOptions, choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
 import { textOption, UsageError } from './usage.ts';
 
@@ -66,7 +66,7 @@ export async function replayCommand(
       const schedule = parseCount(argv['schedule'], 'schedule', 0, 2 ** 31 - 1);
       const last = parseCount(argv['last'], 'last', 0, 1e9);
       if (argv['seed'] === undefined) throw new UsageError('--seed: needed to replay; explore prints it');
-      const strategy = asOptions(() => parseStrategy(String(argv['strategy'])));
+      const strategy = refusePortfolio(asOptions(() => parseStrategy(String(argv['strategy']))));
       const chosen = await choose(argv, scenario!, 'explore', () => '');
       const judge = makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
       let runtime: ControlledRuntime | undefined;
@@ -89,8 +89,7 @@ export async function replayCommand(
       const { result, same } = replay;
       const expected = parseExpectation(textOption(argv, 'expect') ?? '');
       const differs = expected === undefined ? undefined : divergence(expected, chosen.machine, result);
-      const named =
-        strategyText(strategy) === DEFAULT_STRATEGY ? [] : [`--strategy ${strategyText(strategy)}`];
+      const named = strategyArgument(strategy);
       if (argv['trace'] === true) {
         const rows = last > 0 ? recorder.rows.slice(-last) : recorder.rows;
         const names = replay.runtime.cpus.map((cpu) => cpu.name);

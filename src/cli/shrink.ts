@@ -10,7 +10,7 @@ import { renderTrace, shownActors } from '../report/trace.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
 import { asOptions, choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
-import { STRATEGY_OPTION } from './strategy-option.ts';
+import { refusePortfolio, STRATEGY_OPTION } from './strategy-option.ts';
 import { UsageError } from './usage.ts';
 
 const TRACE_COLUMN = 40;
@@ -65,7 +65,7 @@ export async function shrinkCommand(
       const maxCertificate = parseCount(argv['certificate'], 'certificate', 0, 1e9);
       const last = parseCount(argv['last'], 'last', 0, 1e9);
       if (argv['seed'] === undefined) throw new UsageError('--seed: needed to shrink; a token has it');
-      const strategy = asOptions(() => parseStrategy(String(argv['strategy'])));
+      const strategy = refusePortfolio(asOptions(() => parseStrategy(String(argv['strategy']))));
       const chosen = await choose(argv, scenario!, 'explore', () => '');
       const began = performance.now();
       let found;

@@ -11,6 +11,17 @@ export interface OpListener {
   operation(cpu: Cpu, op: number, word: number, lo: number, hi: number): void;
 }
 
+/** Told about every operation of a run, cheaply: what coverage is made of (src/explore/coverage.ts). */
+export interface RunCoverage {
+  /** Begins a run. */
+  begin(): void;
+  /** `writes` is false for loads, waits and failed compare-exchanges. */
+  operation(actor: number, op: number, word: number, writes: boolean): void;
+  /** The run so far, as two 32-bit halves of its happens-before fingerprint. */
+  readonly lo: number;
+  readonly hi: number;
+}
+
 /** What the actors of one run share: the trace hash and the step count. */
 export class RunLog {
   /** Rolling hash of (actor, kind, word, value) of every visible operation (design 2.2). */
@@ -18,12 +29,14 @@ export class RunLog {
   /** Visible operations so far. */
   steps = 0;
   listener: OpListener | undefined;
+  coverage: RunCoverage | undefined;
   /** Called before a plain 64-bit store, which replaces a value without having read it. */
   plainStore64: ((cpu: Cpu, word: number, lo: number, hi: number) => void) | undefined;
 
   reset(): void {
     this.hash = 0x811c9dc5 | 0;
     this.steps = 0;
+    this.coverage?.begin();
   }
 
   /** The hash as eight hexadecimal digits. */
@@ -47,7 +60,7 @@ export class PlainCpu extends Cpu {
     this.stepped = stepped;
   }
 
-  private note(op: number, word: number, lo: number, hi: number): void {
+  private note(op: number, word: number, lo: number, hi: number, writes: boolean): void {
     if (this.stepped) {
       if (this.pendingOp !== op || this.pendingWord !== word) this.mismatch(op, word);
       this.pendingOp = Op.Pause;
@@ -58,6 +71,7 @@ export class PlainCpu extends Cpu {
     h = Math.imul((h ^ (h >>> 15)) + word, 0xc2b2ae35);
     h = Math.imul((h ^ (h >>> 13)) + lo, 0x27d4eb2f);
     run.hash = ((h ^ (h >>> 16)) + hi) | 0;
+    if (run.coverage !== undefined) run.coverage.operation(this.actor, op, word, writes);
     if (run.listener !== undefined) run.listener.operation(this, op, word, lo, hi);
   }
 
@@ -70,47 +84,47 @@ export class PlainCpu extends Cpu {
 
   load(word: number): number {
     const value = this.w[word]!;
-    this.note(Op.Load, word, value, 0);
+    this.note(Op.Load, word, value, 0, false);
     return value;
   }
 
   store(word: number, value: number): void {
     this.arena.put(word, value);
-    this.note(Op.Store, word, value, 0);
+    this.note(Op.Store, word, value, 0, true);
   }
 
   add(word: number, value: number): number {
     const old = this.w[word]!;
     this.arena.put(word, (old + value) | 0);
-    this.note(Op.Add, word, old, value);
+    this.note(Op.Add, word, old, value, true);
     return old;
   }
 
   or(word: number, value: number): number {
     const old = this.w[word]!;
     if ((old | value) !== old) this.arena.put(word, old | value);
-    this.note(Op.Or, word, old, value);
+    this.note(Op.Or, word, old, value, true);
     return old;
   }
 
   and(word: number, value: number): number {
     const old = this.w[word]!;
     if ((old & value) !== old) this.arena.put(word, old & value);
-    this.note(Op.And, word, old, value);
+    this.note(Op.And, word, old, value, true);
     return old;
   }
 
   exchange(word: number, value: number): number {
     const old = this.w[word]!;
     this.arena.put(word, value);
-    this.note(Op.Exchange, word, old, value);
+    this.note(Op.Exchange, word, old, value, true);
     return old;
   }
 
   compareExchange(word: number, expected: number, value: number): number {
     const old = this.w[word]!;
     if (old === expected) this.arena.put(word, value);
-    this.note(Op.CompareExchange, word, old, value);
+    this.note(Op.CompareExchange, word, old, value, old === expected);
     return old;
   }
 
@@ -118,7 +132,7 @@ export class PlainCpu extends Cpu {
     const word = q * 2;
     this.lo = this.w[word]!;
     this.hi = this.w[word + 1]!;
-    this.note(Op.Load64, word, this.lo, this.hi);
+    this.note(Op.Load64, word, this.lo, this.hi, false);
   }
 
   store64(q: number, lo: number, hi: number): void {
@@ -126,7 +140,7 @@ export class PlainCpu extends Cpu {
     if (this.run.plainStore64 !== undefined) this.run.plainStore64(this, word, lo, hi);
     this.arena.put(word, lo);
     this.w[word + 1] = hi;
-    this.note(Op.Store64, word, lo, hi);
+    this.note(Op.Store64, word, lo, hi, true);
   }
 
   exchange64(q: number, lo: number, hi: number): void {
@@ -135,7 +149,7 @@ export class PlainCpu extends Cpu {
     this.hi = this.w[word + 1]!;
     this.arena.put(word, lo);
     this.w[word + 1] = hi;
-    this.note(Op.Exchange64, word, this.lo ^ Math.imul(lo, 31), this.hi ^ Math.imul(hi, 31));
+    this.note(Op.Exchange64, word, this.lo ^ Math.imul(lo, 31), this.hi ^ Math.imul(hi, 31), true);
   }
 
   compareExchange64(q: number, expectedLo: number, expectedHi: number, lo: number, hi: number): boolean {
@@ -147,7 +161,7 @@ export class PlainCpu extends Cpu {
       this.arena.put(word, lo);
       this.w[word + 1] = hi;
     }
-    this.note(Op.CompareExchange64, word, this.lo ^ Math.imul(lo, 31), this.hi ^ Math.imul(hi, 31));
+    this.note(Op.CompareExchange64, word, this.lo ^ Math.imul(lo, 31), this.hi ^ Math.imul(hi, 31), equal);
     return equal;
   }
 
@@ -157,7 +171,7 @@ export class PlainCpu extends Cpu {
     this.hi = this.w[word + 1]!;
     this.arena.put(word, this.lo | lo);
     this.w[word + 1] = this.hi | hi;
-    this.note(Op.Or64, word, this.lo ^ Math.imul(lo, 31), this.hi ^ Math.imul(hi, 31));
+    this.note(Op.Or64, word, this.lo ^ Math.imul(lo, 31), this.hi ^ Math.imul(hi, 31), true);
   }
 
   wait(word: number, expected: number): void {
@@ -169,7 +183,7 @@ export class PlainCpu extends Cpu {
           : `${this.name} would block for ever on word ${word} while running alone`,
       );
     }
-    this.note(Op.Wait, word, value, expected);
+    this.note(Op.Wait, word, value, expected, false);
   }
 
   notify(): void {

@@ -55,9 +55,14 @@ export class Rng {
     return x >>> 0;
   }
 
+  /** Uniform over the multiples of 2^-32 in (0, 1). */
+  unit(): number {
+    return this.next() / 4294967296;
+  }
+
   /** Uniform over 0..n-1, n at most 2^21 (bias below 2^-11 there, 2^-32 n in general). */
   below(n: number): number {
-    return Math.floor((this.next() / 4294967296) * n);
+    return Math.floor(this.unit() * n);
   }
 
   /** True with probability `p`. */

@@ -68,8 +68,8 @@ export class OverrideRecorder implements Scheduler {
     this.inner.step?.(actor);
   }
 
-  end(decisions: number, steps: number): void {
-    this.inner.end?.(decisions, steps);
+  end(decisions: number, steps: number, failed: boolean): void {
+    this.inner.end?.(decisions, steps, failed);
   }
 }
 

@@ -6,7 +6,7 @@
  * 0 to 15 of the search itself: they count, and a bug they hit is reported.
  */
 import type { Cpu } from '../cpu/cpu.ts';
-import { Op } from '../cpu/steps.ts';
+import { isWrite, Op } from '../cpu/steps.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 
 /** Random walks at the start of a search that are counted. */
@@ -30,6 +30,11 @@ export class Profile {
   events: Int32Array = new Int32Array(0);
   /** Most accesses in a run, by location and actor. */
   readonly locations = new Map<number, Accesses>();
+  /**
+   * Who lets each actor begin: the actor that wrote the word that it waits for before anything else, in the first run in which
+   * that was seen; -1 for those that begin on their own.
+   */
+  parents: Int32Array = new Int32Array(0);
   runs = 0;
   private shared: readonly SharedLocation[] | undefined;
 
@@ -38,8 +43,17 @@ export class Profile {
   }
 
   /** Adds the counts of one run. */
-  merge(events: Int32Array, locations: ReadonlyMap<number, Accesses>, decisions: number): void {
+  merge(
+    events: Int32Array,
+    locations: ReadonlyMap<number, Accesses>,
+    decisions: number,
+    parents: Int32Array,
+  ): void {
     this.shared = undefined;
+    if (this.parents.length < parents.length) this.parents = Int32Array.from(parents);
+    else {
+      for (let i = 0; i < parents.length; i++) if (this.parents[i]! < 0) this.parents[i] = parents[i]!;
+    }
     this.runs++;
     this.decisions = Math.max(this.decisions, decisions);
     if (this.events.length < events.length) this.events = Int32Array.from(events);
@@ -81,6 +95,10 @@ export class Profiler implements Scheduler {
   private actors: readonly Cpu[] = [];
   private events = new Int32Array(0);
   private locations = new Map<number, Accesses>();
+  private parents = new Int32Array(0);
+  private started = new Uint8Array(0);
+  /** Who wrote each word last. */
+  private readonly writers = new Map<number, number>();
 
   constructor(inner: Scheduler, profile: Profile) {
     this.inner = inner;
@@ -91,6 +109,9 @@ export class Profiler implements Scheduler {
     this.actors = actors;
     this.events = new Int32Array(actors.length);
     this.locations = new Map();
+    this.parents = new Int32Array(actors.length).fill(-1);
+    this.started = new Uint8Array(actors.length);
+    this.writers.clear();
     this.inner.begin(actors, schedule);
   }
 
@@ -100,9 +121,20 @@ export class Profiler implements Scheduler {
 
   step(actor: number): void {
     const cpu = this.actors[actor]!;
-    this.events[actor]!++;
+    // The start of an actor is no event: nobody can see it.
+    const started = this.started[actor]!;
+    if (started === 0) {
+      this.started[actor] = 1;
+      this.inner.step?.(actor);
+      return;
+    }
+    const events = ++this.events[actor]!;
+    if (events === 1 && cpu.pendingOp === Op.Wait) {
+      this.parents[actor] = this.writers.get(cpu.pendingWord) ?? -1;
+    }
     // A wait ends after the store it waits for, whoever is scheduled: there is no order to choose.
     if (cpu.pendingOp !== Op.Pause && cpu.pendingOp !== Op.Wait) {
+      if (isWrite(cpu.pendingOp)) this.writers.set(cpu.pendingWord, actor);
       this.note(unitOf(cpu.pendingWord), actor);
       const group = this.profile.groupOf(cpu.pendingWord);
       if (group >= 0) this.note(groupLocation(group), actor);
@@ -119,8 +151,8 @@ export class Profiler implements Scheduler {
     accesses[actor]!++;
   }
 
-  end(decisions: number, steps: number): void {
-    this.profile.merge(this.events, this.locations, decisions);
-    this.inner.end?.(decisions, steps);
+  end(decisions: number, steps: number, failed: boolean): void {
+    this.profile.merge(this.events, this.locations, decisions, this.parents);
+    this.inner.end?.(decisions, steps, failed);
   }
 }

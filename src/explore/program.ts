@@ -34,9 +34,10 @@ export class ProgramRunner implements Runner {
   readonly program: Program;
   readonly cpus: readonly PlainCpu[];
   readonly memory: Int32Array;
+  readonly entriesFrom: number;
   private readonly arena: Arena;
   private readonly base: number;
-  private readonly log = new RunLog();
+  readonly log: RunLog = new RunLog();
   private readonly enabled: Int32Array;
 
   constructor(program: Program) {
@@ -60,6 +61,8 @@ export class ProgramRunner implements Runner {
     this.arena.takeBootImage();
     this.base = layout.memory;
     this.memory = this.arena.w;
+    // A program's words are single ones, unless it uses 64-bit operations: then they are pairs from the start.
+    this.entriesFrom = layout.memory;
     this.cpus = program.actors.map(
       (_, actor) => new PlainCpu(this.arena, this.log, { actor, name: `actor ${actor}`, cls: 'other' }),
     );
@@ -130,7 +133,7 @@ export class ProgramRunner implements Runner {
       const text = program.check?.((index) => w[base + index]!);
       if (text !== undefined) bug = this.violation('check', text, -1);
     }
-    scheduler.end?.(decisions, log.steps);
+    scheduler.end?.(decisions, log.steps, bug !== undefined);
     return {
       steps: log.steps,
       decisions,

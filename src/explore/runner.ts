@@ -1,6 +1,6 @@
 /** What explores needs of a runtime: one schedule at a time, from the same start. ControlledRuntime is one. */
 import type { Cpu } from '../cpu/cpu.ts';
-import type { OpListener } from '../cpu/plain-cpu.ts';
+import type { OpListener, RunLog } from '../cpu/plain-cpu.ts';
 import type { Violation } from '../runtime/outcome.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 
@@ -18,6 +18,11 @@ export interface Runner {
   readonly cpus: readonly Cpu[];
   /** The memory that visible operations act on, as words. */
   readonly memory: Int32Array;
+  /** Takes the coverage that each run is to be recorded in. */
+  readonly log: RunLog;
+  readonly words: number;
+  /** Words from this one on are parts of 8-byte entries. */
+  readonly entriesFrom: number;
   /** Runs schedule `schedule`: its number seeds the choices and the workload. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult;
 }

@@ -37,6 +37,16 @@ export interface Strategy {
   readonly needsProfile: boolean;
   readonly option?: StrategyOption;
   readonly make: (context: StrategyContext) => Scheduler;
+  /** Only of a portfolio, which has no schedules of its own: what it deals to. */
+  readonly arms?: readonly Arm[];
+}
+
+/** A strategy in a portfolio. */
+export interface Arm {
+  readonly strategy: Strategy;
+  readonly option: number;
+  /** Part of the schedules that it gets at first; all together 1. */
+  readonly share: number;
 }
 
 /** Gives a strategy its type; returns it as it is. */

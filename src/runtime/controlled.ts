@@ -66,6 +66,8 @@ export class ControlledRuntime {
   readonly cpus: readonly PlainCpu[];
   readonly log: RunLog = new RunLog();
   readonly machine: Machine;
+  /** Words from here on are parts of 8-byte entries: bitmaps, buffers and tables. */
+  readonly entriesFrom: number;
   private readonly options: ControlledOptions;
   private readonly arena: Arena;
   private readonly enabled: Int32Array;
@@ -76,6 +78,7 @@ export class ControlledRuntime {
   constructor(options: ControlledOptions) {
     this.options = options;
     this.machine = options.machine;
+    this.entriesFrom = options.layout.pml;
     this.arena = Arena.tracked(options.layout);
     this.kvm = bootMachine(options.machine, this.arena, options.engine);
     this.arena.takeBootImage();
@@ -179,7 +182,7 @@ export class ControlledRuntime {
     }
     this.running = undefined;
     if (violations.length === 0 && !truncated) options.judge.atEnd(kvm, this.report);
-    scheduler.end?.(decisions, log.steps);
+    scheduler.end?.(decisions, log.steps, violations.length > 0);
     return {
       schedule,
       steps: log.steps,

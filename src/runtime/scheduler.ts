@@ -11,6 +11,6 @@ export interface Scheduler {
   pick(enabled: Int32Array, count: number, current: number): number;
   /** Told about every step, forced ones included, just before it is made. */
   step?(actor: number): void;
-  /** The schedule has ended after `decisions` picks and `steps` steps. */
-  end?(decisions: number, steps: number): void;
+  /** The schedule has ended after `decisions` picks and `steps` steps; `failed` if something was found. */
+  end?(decisions: number, steps: number, failed: boolean): void;
 }

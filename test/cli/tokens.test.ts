@@ -93,6 +93,6 @@ describe('--strategy', () => {
   it('that does not exist is refused with those that do', async () => {
     const refused = await cli(['explore', 'enospc', '--strategy', 'dpor']);
     expect(refused.status).toBe(2);
-    expect(refused.stderr).toContain('allowed is one of random-walk, sticky');
+    expect(refused.stderr).toContain('allowed is one of portfolio, random-walk, sticky');
   });
 });

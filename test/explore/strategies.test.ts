@@ -4,6 +4,9 @@ import { reorder as reorderKernel } from '../../bench/kernels/reorder.ts';
 import { write } from '../../bench/kernels/sync.ts';
 import { Profile, Profiler } from '../../src/explore/profile.ts';
 import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
+import type { PlainCpu } from '../../src/cpu/plain-cpu.ts';
+import { Op, type Steps } from '../../src/cpu/steps.ts';
+import { PROFILE_RUNS } from '../../src/explore/profile.ts';
 import { ProgramRunner, type Program } from '../../src/explore/program.ts';
 import { Schedules } from '../../src/explore/scheduler-of.ts';
 import {
@@ -135,6 +138,129 @@ describe('threads that are created one after the other', () => {
   });
 });
 
+/** A program whose bug is `when`, asked of the order in which the actors made their operations: 'aabab'. */
+function orders(lengths: readonly number[], when: (order: string) => boolean): Program {
+  const letters = 'abcdefgh';
+  let order = '';
+  return {
+    name: 'orders',
+    words: 2,
+    actors: lengths.map(
+      (length, actor) =>
+        function* (cpu, base) {
+          for (let i = 0; i < length; i++) {
+            yield cpu.at(Op.Add, base);
+            cpu.add(base, 1);
+            order += letters[actor]!;
+          }
+        },
+    ),
+    check: () => {
+      const made = order;
+      order = '';
+      return when(made) ? made : undefined;
+    },
+  };
+}
+
+/** How often each order of the operations comes up in `schedules` schedules. */
+function histogram(lengths: readonly number[], strategy: string, schedules: number): Map<string, number> {
+  const counts = new Map<string, number>();
+  const program = orders(lengths, (order) => {
+    counts.set(order, (counts.get(order) ?? 0) + 1);
+    return false;
+  });
+  const runner = new ProgramRunner(program);
+  const all = new Schedules(runner, 77, parseStrategy(strategy));
+  all.of(PROFILE_RUNS);
+  counts.clear();
+  for (let i = PROFILE_RUNS; i < PROFILE_RUNS + schedules; i++) runner.run(all.of(i), 77, i);
+  return counts;
+}
+
+describe('what the papers promise', () => {
+  it('URW is uniform over interleavings: 15 of (4, 2), chi-square below its 0.1 % bound; the walk is far from it', () => {
+    const chiSquare = (strategy: string): number => {
+      const counts = histogram([4, 2], strategy, 3000);
+      expect(counts.size).toBe(15);
+      const expected = 3000 / 15;
+      let sum = 0;
+      for (const count of counts.values()) sum += (count - expected) ** 2 / expected;
+      return sum;
+    };
+    // 14 degrees of freedom.
+    expect(chiSquare('urw')).toBeLessThan(36.1);
+    expect(chiSquare('random-walk')).toBeGreaterThan(300);
+  });
+
+  it('PCT of depth 2 finds each single place of a preemption about once in k schedules, the walk hardly ever', () => {
+    // b must run as a whole after the 15th of a's 30 operations: depth 2 with k = 40 decisions, 2 actors: at least 1/80.
+    const program = orders([30, 10], (order) => /^a{15}b{10}a{15}$/.test(order));
+    expect(mean(program, 'pct:2', 2000)).toBeLessThan(240);
+    expect(mean(program, 'random-walk', 2000)).toBeGreaterThan(1999);
+  });
+
+  it('fair PCT ends a loop that waits for somebody else, PCT lets it run for ever', () => {
+    const spin: Program = {
+      name: 'spin',
+      words: 2,
+      maxSteps: 5000,
+      actors: [
+        function* (cpu, base) {
+          for (let value = 0; value === 0;) {
+            yield cpu.at(Op.Load, base);
+            value = cpu.load(base);
+          }
+        },
+        function* (cpu, base) {
+          for (let i = 0; i < 5; i++) yield* write(cpu, base, i === 4 ? 1 : 0);
+        },
+      ],
+    };
+    const cutOff = (strategy: string): number => {
+      const runner = new ProgramRunner(spin);
+      const schedules = new Schedules(runner, 9, parseStrategy(strategy));
+      let count = 0;
+      for (let i = PROFILE_RUNS; i < 80; i++) if (runner.run(schedules.of(i), 9, i).truncated) count++;
+      return count;
+    };
+    expect(cutOff('pct')).toBeGreaterThan(0);
+    expect(cutOff('fair-pct')).toBe(0);
+  });
+
+  it('a sticky walk has long undisturbed stretches, which a walk does not', () => {
+    const program = orders([24, 24], (order) => /ab{20}/.test(order));
+    expect(mean(program, 'sticky', 2000)).toBeLessThan(100);
+    expect(mean(program, 'random-walk', 2000)).toBeGreaterThan(1900);
+  });
+
+  it('actors that others begin count for those: without that, URW starves who is begun last', () => {
+    const kernel = reorder(10);
+    const start = (base: number, actor: number): number => base + 4 + 2 * actor;
+    const begun: Program = {
+      name: 'begun',
+      words: 26,
+      // One more actor begins those of the kernel one after the other, as the main thread of SCTBench does.
+      actors: [
+        function* (cpu, base) {
+          for (let i = 0; i < 10; i++) yield* write(cpu, start(base, i), 1);
+        },
+        ...kernel.actors.map(
+          (actor, i) =>
+            function* (cpu: PlainCpu, base: number): Steps<void> {
+              yield cpu.at(Op.Wait, start(base, i), 0);
+              cpu.wait(start(base, i), 0);
+              yield* actor(cpu, base);
+            },
+        ),
+      ],
+    };
+    expect(mean(begun, 'urw', 1000)).toBeLessThan(200);
+    expect(mean(begun, 'surw', 1000)).toBeLessThan(200);
+    expect(mean(begun, 'random-walk', 1000)).toBeGreaterThan(800);
+  });
+});
+
 describe('the name of a strategy', () => {
   it('takes its number after a colon and leaves the default out', () => {
     expect(strategyText(parseStrategy('pct:5'))).toBe('pct:5');
@@ -144,7 +270,7 @@ describe('the name of a strategy', () => {
 
   it('is refused with what is allowed', () => {
     expect(() => parseStrategy('dfs')).toThrow(StrategyError);
-    expect(() => parseStrategy('dfs')).toThrow(/allowed is one of random-walk/);
+    expect(() => parseStrategy('dfs')).toThrow(/allowed is one of portfolio, random-walk/);
     expect(() => parseStrategy('pct:0')).toThrow(/from 1 to 100/);
     expect(() => parseStrategy('pct:2.5')).toThrow(StrategyError);
     expect(() => parseStrategy('pos:3')).toThrow(/takes no number/);

@@ -3,6 +3,7 @@ import type { Strategy } from '../strategy.ts';
 import delayBounded from './delay-bounded.ts';
 import fairPct from './fair-pct.ts';
 import pct from './pct.ts';
+import portfolio from './portfolio.ts';
 import pos from './pos.ts';
 import preemptionBounded from './preemption-bounded.ts';
 import randomWalk from './random-walk.ts';
@@ -22,6 +23,9 @@ export const STRATEGIES: readonly Strategy[] = [
   preemptionBounded,
   delayBounded,
 ];
+
+/** All that can be asked for: a portfolio has no number, because a token names the strategy that it dealt to. */
+export const SEARCHES: readonly Strategy[] = [portfolio, ...STRATEGIES];
 
 /** A strategy with its option. */
 export interface ChosenStrategy {
@@ -47,9 +51,9 @@ export class StrategyError extends Error {
  */
 export function parseStrategy(text: string): ChosenStrategy {
   const [name, given, ...rest] = text.split(':');
-  const strategy = STRATEGIES.find((candidate) => candidate.name === name);
+  const strategy = SEARCHES.find((candidate) => candidate.name === name);
   if (strategy === undefined || rest.length > 0) {
-    const names = STRATEGIES.map((one) =>
+    const names = SEARCHES.map((one) =>
       one.option === undefined ? one.name : `${one.name}[:${one.option.describe}]`,
     );
     throw new StrategyError(`strategy: ${JSON.stringify(text)} given, allowed is one of ${names.join(', ')}`);

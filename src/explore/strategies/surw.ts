@@ -9,10 +9,11 @@
  * Actors that arrive at the location first are held until the intended one has made its access. If it cannot arrive, the
  * intention is dropped.
  *
- * How this differs: all actors exist from the start, so the weight that the paper gives to the creator of a thread stays with the
- * thread: an actor that still waits to be created, or for a lock, can be the intended one. Locations are 8-byte units and the groups of this machine (the locks, one page table, the requests),
- * half of the draws from each; counts are maxima over PROFILE_RUNS runs; an actor that has run FAIRNESS events in a row
- * makes all priorities be drawn anew.
+ * How this differs: all actors exist from the start, so the weight that the paper gives to the creator of a thread stays with
+ * the thread: an actor that still waits to be created, or for a lock, can be the intended one. Locations are 8-byte units
+ * and the groups of this machine (the locks, one page table, the caches, the request words), half of the draws from each;
+ * counts are maxima over PROFILE_RUNS runs; an actor that has run FAIRNESS events in a row makes all priorities be drawn
+ * anew.
  */
 import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
@@ -29,13 +30,16 @@ class Surw implements Scheduler {
   private readonly units: readonly SharedLocation[];
   private readonly groups: readonly SharedLocation[];
   private actors: readonly Cpu[] = [];
+  /** The unit or group of this schedule, -1 if there is none. */
   private location = -1;
   /** Accesses to the location that each actor has left. */
   private left = new Float64Array(0);
+  private weights = new Float64Array(0);
   /** Of each actor's pending operation; 0 if it has to be drawn. */
   private priority = new Float64Array(0);
   /** Actors held at the location. */
   private held = new Uint8Array(0);
+  private holding = false;
   private intended = -1;
   /** The last intention came to nothing: until the next access, draw only among actors that can go on. */
   private onlyEnabled = false;
@@ -50,11 +54,17 @@ class Surw implements Scheduler {
   }
 
   begin(actors: readonly Cpu[], schedule: number): void {
-    const { rng } = this;
-    rng.seed(mix(this.context.master, schedule, Stream.schedule, 5));
-    this.actors = actors;
-    this.priority = new Float64Array(actors.length);
-    this.held = new Uint8Array(actors.length);
+    const { rng, context } = this;
+    rng.seed(mix(context.master, schedule, Stream.schedule, 5));
+    if (this.actors !== actors) {
+      this.actors = actors;
+      this.priority = new Float64Array(actors.length);
+      this.held = new Uint8Array(actors.length);
+      this.left = new Float64Array(actors.length);
+      this.weights = new Float64Array(actors.length);
+    }
+    this.priority.fill(0);
+    this.release();
     this.intended = -1;
     this.onlyEnabled = false;
     this.lastActor = -1;
@@ -62,17 +72,24 @@ class Surw implements Scheduler {
     const pool = this.groups.length > 0 && rng.chance(0.5) ? this.groups : this.units;
     const chosen = pool.length === 0 ? undefined : this.drawLocation(pool);
     this.location = chosen?.location ?? -1;
-    this.left = Float64Array.from(actors, (_, i) => chosen?.accesses[i] ?? 0);
+    if (chosen === undefined) this.left.fill(0);
+    else for (let i = 0; i < actors.length; i++) this.left[i] = chosen.accesses[i] ?? 0;
   }
 
   private drawLocation(pool: readonly SharedLocation[]): SharedLocation {
-    const total = pool.reduce((sum, one) => sum + one.total, 0);
-    let at = (this.rng.next() / 4294967296) * total;
+    let total = 0;
+    for (const one of pool) total += one.total;
+    let at = this.rng.unit() * total;
     for (const one of pool) {
       at -= one.total;
       if (at < 0) return one;
     }
     return pool[pool.length - 1]!;
+  }
+
+  private release(): void {
+    if (this.holding) this.held.fill(0);
+    this.holding = false;
   }
 
   /** Is the actor's pending operation one on the chosen location? */
@@ -89,15 +106,23 @@ class Surw implements Scheduler {
     const { priority, held, rng } = this;
     for (;;) {
       let best = -1;
+      let highest = 0;
       for (let i = 0; i < count; i++) {
         const actor = enabled[i]!;
         if (held[actor] !== 0) continue;
-        if (priority[actor] === 0) priority[actor] = rng.next();
-        if (best < 0 || priority[actor]! > priority[best]!) best = actor;
+        let own = priority[actor]!;
+        if (own === 0) {
+          own = rng.next();
+          priority[actor] = own;
+        }
+        if (own > highest) {
+          highest = own;
+          best = actor;
+        }
       }
       if (best < 0) {
         // Everybody who can go on is held: the intended actor cannot arrive.
-        held.fill(0);
+        this.release();
         this.intended = -1;
         this.onlyEnabled = true;
         continue;
@@ -106,24 +131,25 @@ class Surw implements Scheduler {
       if (this.intended < 0) this.intended = this.drawIntended(enabled, count);
       if (best === this.intended) return best;
       held[best] = 1;
+      this.holding = true;
     }
   }
 
   /** Nobody is held when this is called. At least one actor that can go on is about to make an access. */
   private drawIntended(enabled: Int32Array, count: number): number {
-    const { left, actors } = this;
-    const weights = new Float64Array(actors.length);
+    const { left, actors, weights } = this;
+    let total = 0;
     for (let actor = 0; actor < actors.length; actor++) {
       // An actor that waits has its accesses still to come; one that has ended may have been overestimated.
-      if (this.onlyEnabled || actors[actor]!.pendingOp !== Op.Wait) continue;
-      weights[actor] = left[actor]!;
+      const waits = !this.onlyEnabled && actors[actor]!.pendingOp === Op.Wait;
+      weights[actor] = waits ? left[actor]! : 0;
     }
     for (let i = 0; i < count; i++) {
       const actor = enabled[i]!;
-      weights[actor] = Math.max(left[actor]!, this.interesting(actor) ? 1 : 0);
+      weights[actor] = left[actor]! < 1 && this.interesting(actor) ? 1 : left[actor]!;
     }
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    let at = (this.rng.next() / 4294967296) * total;
+    for (let actor = 0; actor < actors.length; actor++) total += weights[actor]!;
+    let at = this.rng.unit() * total;
     let last = enabled[0]!;
     for (let actor = 0; actor < actors.length; actor++) {
       if (weights[actor] === 0) continue;
@@ -136,18 +162,19 @@ class Surw implements Scheduler {
 
   step(actor: number): void {
     this.priority[actor] = 0;
-    if (this.interesting(actor)) {
+    if (this.location !== -1 && this.interesting(actor)) {
       this.left[actor] = Math.max(0, this.left[actor]! - 1);
-      this.held.fill(0);
+      this.release();
       this.onlyEnabled = false;
       if (this.intended === actor) this.intended = -1;
     }
-    this.inARow = actor === this.lastActor ? this.inARow + 1 : 0;
-    this.lastActor = actor;
-    if (this.inARow > FAIRNESS) {
+    if (actor !== this.lastActor) {
+      this.lastActor = actor;
+      this.inARow = 0;
+    } else if (++this.inARow > FAIRNESS) {
       this.inARow = 0;
       this.priority.fill(0);
-      this.held.fill(0);
+      this.release();
     }
   }
 }
