@@ -1,20 +1,14 @@
-import fc from 'fast-check';
+import { array, assert, boolean, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Dealer, epochOf } from '../../src/explore/deal.ts';
 
 describe('epochs', () => {
   it('follow one another without a gap and are a function of the number alone', () => {
-    let number = -1;
-    let to = 0;
-    for (let schedule = 0; schedule < 40_000; schedule++) {
-      const epoch = epochOf(schedule);
-      if (epoch.number !== number) {
-        expect(epoch).toMatchObject({ number: number + 1, from: to });
-        expect(schedule).toBe(epoch.from);
-        ({ number, to } = epoch);
-      }
-      expect(schedule).toBeLessThan(epoch.to);
-    }
+    const epochs = Array.from({ length: 40_000 }, (_, schedule) => epochOf(schedule));
+    epochs.forEach(({ from, to }, schedule) => expect(schedule >= from && schedule < to).toBe(true));
+    const distinct = epochs.filter(({ number }, i) => number !== epochs[i - 1]?.number);
+    expect(distinct.map(({ number }) => number)).toEqual(distinct.map((_, i) => i));
+    expect(distinct.slice(1).map(({ from }) => from)).toEqual(distinct.slice(0, -1).map(({ to }) => to));
     expect([0, 15, 16, 63, 64, 128, 8191, 8192].map((i) => epochOf(i).number)).toEqual([
       0, 0, 1, 1, 2, 3, 8, 9,
     ]);
@@ -72,8 +66,8 @@ describe('a deal', () => {
   });
 
   it('is a function of what was reported', () => {
-    fc.assert(
-      fc.property(fc.array(fc.boolean(), { minLength: 600, maxLength: 600 }), (news) => {
+    assert(
+      property(array(boolean(), { minLength: 600, maxLength: 600 }), (news) => {
         const play = (): number[] => {
           const dealer = new Dealer([0.4, 0.35, 0.25]);
           return news.map((newFingerprint, i) => {
