@@ -20,7 +20,6 @@ export interface Runner {
   readonly memory: Int32Array;
   /** Takes the coverage that each run is to be recorded in. */
   readonly log: RunLog;
-  readonly words: number;
   /** Words from this one on are parts of 8-byte entries. */
   readonly entriesFrom: number;
   /** Runs schedule `schedule`: its number seeds the choices and the workload. */
