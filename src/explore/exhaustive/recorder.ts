@@ -102,8 +102,8 @@ export class RecordedRun implements Scheduler, OpListener {
     this.recorder.operation(cpu, op, word);
   }
 
-  end(decisions: number, steps: number): void {
+  end(decisions: number, steps: number, failed: boolean): void {
     this.recorder.settle();
-    this.inner.end?.(decisions, steps);
+    this.inner.end?.(decisions, steps, failed);
   }
 }
