@@ -104,6 +104,8 @@ function* pageFaultSrcu(vcpu: Vcpu, l2Gfn: number, access: number, present: bool
     vcpu.invalidSlot = slot;
     return RET_PF_RETRY;
   }
+  // There is nothing behind a write to a slot that may only be read: user space is told (KVM_PFN_ERR_RO_FAULT).
+  if (write && slot.config.readonly) return RET_PF_EMULATE;
   const fault: Fault = {
     l2Gfn,
     access,

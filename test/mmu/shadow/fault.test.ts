@@ -1,6 +1,6 @@
 // The nested page fault, kernel-facts 5.2.
 import { describe, expect, it } from 'vitest';
-import { RET_PF_FIXED, RET_PF_INJECT, RET_PF_SPURIOUS } from '../../../src/mmu/errno.ts';
+import { RET_PF_EMULATE, RET_PF_FIXED, RET_PF_INJECT, RET_PF_SPURIOUS } from '../../../src/mmu/errno.ts';
 import { enableDirtyLogging } from '../../../src/mmu/dirty-log.ts';
 import { isExecutable, isWritable, sptePfn } from '../../../src/mmu/format.ts';
 import { pageFault } from '../../../src/mmu/shadow/fault.ts';
@@ -71,6 +71,28 @@ describe('the size of the page that a fault maps', () => {
         ),
       ),
     ).toEqual(new Set([2]));
+  });
+});
+
+describe('a memslot that may only be read', () => {
+  it('is mapped without W, and a write of L2 to it is user space\'s to emulate', () => {
+    const bench = new Bench(
+      machineOf(({ huge2, huge3, base, pages }) => {
+        const second = Math.ceil((base + pages) / huge3) * huge3;
+        return {
+          roots: [{ name: 'L2', mappings: [{ l2Gfn: 0, l1Gfn: second, level: 2, count: 1 }] }],
+          populate: [],
+          extraSlots: [{ pages: huge2, readonly: true }],
+        };
+      }),
+    );
+    const at = (access: number, present: boolean): number =>
+      bench.run(pageFault(bench.vcpu(), 1, access, present));
+    expect(at(ACCESS_READ, false)).toBe(RET_PF_FIXED);
+    expect(at(ACCESS_WRITE, true)).toBe(RET_PF_EMULATE);
+    const mapped = [1, 2].flatMap((level) => leaves(bench.kvm, level));
+    expect(mapped).not.toEqual([]);
+    expect(mapped.some(({ lo }) => isWritable(lo))).toBe(false);
   });
 });
 
