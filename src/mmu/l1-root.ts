@@ -4,7 +4,7 @@ import { topupVcpuCache } from './memory-cache.ts';
 import { setRoot, tlbFlushAll } from './tlb.ts';
 import { loadDirectRoot } from './shadow/direct-fault.ts';
 import { rcuDrain, rcuMakeRoom } from './tdp/rcu.ts';
-import { tdpMmuGetVcpuRoot } from './tdp/roots.ts';
+import { tdpMmuGetVcpuRoot, tdpRunZapWork } from './tdp/roots.ts';
 import type { Vcpu } from './vcpu.ts';
 import { ROOT_L1 } from './vcpu-words.ts';
 
@@ -29,5 +29,6 @@ export function* loadL1Root(vcpu: Vcpu): Steps<void> {
   // Putting a root does not flush: whoever takes one into use does, for himself. Nothing is cached before the next entry.
   tlbFlushAll(vcpu);
   yield* kvm.writeUnlock(cpu);
+  yield* tdpRunZapWork(kvm, cpu);
   yield* rcuDrain(kvm, cpu);
 }

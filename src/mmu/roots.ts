@@ -7,7 +7,7 @@ import { isObsolete, SP, spPut, spRole, spRootCount } from './shadow-page.ts';
 import { commitZap, prepareZap } from './shadow/zap.ts';
 import { ROOT_L1, VCPU } from './vcpu-words.ts';
 import { isTdpSp } from './tdp/pages.ts';
-import { tdpMmuPutRoot } from './tdp/roots.ts';
+import { tdpMmuPutRoot, tdpRunZapWork } from './tdp/roots.ts';
 
 /** What of a vCPU is needed here. */
 export interface RootOwner {
@@ -37,14 +37,15 @@ export function* freeRoots(vcpu: RootOwner, which: (sp: number, root: number) =>
   const { kvm, cpu } = vcpu;
   yield* kvm.writeLock(cpu);
   const invalid: number[] = [];
-  // The root of EPT01 first: its zap may yield, and nothing may wait for its flush meanwhile.
+  let putTdp = false;
   for (let root = ROOT_L1; root >= 0; root--) {
     const word = vcpu.word(VCPU.roots + root);
     const sp = kvm.w[word]!;
     if (sp === 0 || !which(sp, root)) continue;
     kvm.arena.put(word, 0);
     if (isTdpSp(kvm, sp)) {
-      yield* tdpMmuPutRoot(kvm, cpu, sp, false);
+      yield* tdpMmuPutRoot(kvm, cpu, sp);
+      putTdp = true;
       continue;
     }
     const count = spRootCount(kvm, sp) - 1;
@@ -53,4 +54,5 @@ export function* freeRoots(vcpu: RootOwner, which: (sp: number, root: number) =>
   }
   yield* commitZap(kvm, cpu, invalid);
   yield* kvm.writeUnlock(cpu);
+  if (putTdp) yield* tdpRunZapWork(kvm, cpu);
 }

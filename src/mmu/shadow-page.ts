@@ -34,7 +34,7 @@ export const SP_NX_DISALLOWED = 2;
 export const SP_ACTIVE = 4;
 /** is_tdp_mmu_page(): not in the hash, not on the active list, not in n_used; parentPtes is its parent's sptep (Q38). */
 export const SP_TDP = 8;
-/** A root of the TDP MMU that was invalidated and holds the reference of the thread that will zap it. */
+/** A root of the TDP MMU that was invalidated and holds the reference of whoever will zap it: it is on the work queue. */
 export const SP_TDP_ZAP = 16;
 
 export const spGfn = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.gfn]!;

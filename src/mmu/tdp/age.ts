@@ -27,9 +27,9 @@ export function* tdpAgeGfnRange(
 ): Steps<boolean> {
   let young = false;
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, shared, false);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, shared, false)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, false)
   ) {
     if (young && testOnly) continue;
     yield* rcuReadLock(kvm, cpu);

@@ -16,9 +16,9 @@ import { tdpMmuSetSpteAtomic, tdpMmuZapSpteAtomic } from './set-spte.ts';
 export function* tdpCollapseSlot(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   yield* kvm.readLock(cpu);
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true, true);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, true, true)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, true)
   ) {
     yield* kvm.engine.tdpCollapseRange(kvm, cpu, root, slot);
   }

@@ -3,7 +3,9 @@
  * (kernel-facts 4.1, 4.5, Q39, B-30).
  *
  * The list is read inside RCU and changed under tdp_mmu_pages_lock. A count of 0 is final, but for the thread that took it
- * there: it marks the root invalid and holds a reference of its own while it zaps, because zapping yields.
+ * there: it marks the root invalid and leaves its reference to a work item that zaps the root (tdp_mmu_zap_wq, 5.18 to
+ * 6.3). Zapping yields, and whoever put the root may hold mmu_lock with a flush still owed (D20). There is no kworker here:
+ * a thread that holds no mmu_lock makes the work, whoever comes first, and zapAllFast waits until all of it is done.
  */
 import type { Cpu } from '../../cpu/cpu.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
@@ -47,27 +49,38 @@ export function* tdpMmuGetRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<boolean>
 }
 
 /**
- * kvm_tdp_mmu_put_root(): drops a reference; with the last one the root is invalid, is zapped and goes.
- * @param shared mmu_lock is held for read; it may be dropped and retaken
+ * kvm_tdp_mmu_put_root(): drops a reference; with the last one a valid root is invalid and scheduled for its zap, and one
+ * that was zapped goes. mmu_lock is held, for read at least, and not dropped.
  */
-export function* tdpMmuPutRoot(kvm: Kvm, cpu: Cpu, root: number, shared: boolean): Steps<void> {
+export function* tdpMmuPutRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
   const word = countWord(kvm, root);
-  for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Add, word);
-    const before = cpu.add(word, -1);
-    if (before <= 0)
-      throw new KernelBug('Q39', `root ${root} of the TDP MMU lost a reference it did not have`, [word]);
-    if (before > 1) return;
-    const role = kvm.header(root) + SP.role;
-    if (cpu.stepped) yield cpu.at(Op.Or, role);
-    if (roleInvalid(cpu.or(role, ROLE_INVALID))) break;
-    // Nobody can take a reference from 0; writers that come in while the zap yields may from 1.
-    if (cpu.stepped) yield cpu.at(Op.Store, word);
-    cpu.store(word, 1);
-    yield* tdpMmuZapRoot(kvm, cpu, root, shared);
+  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  const before = cpu.add(word, -1);
+  if (before <= 0)
+    throw new KernelBug('Q39', `root ${root} of the TDP MMU lost a reference it did not have`, [word]);
+  if (before > 1) return;
+  const role = kvm.header(root) + SP.role;
+  if (cpu.stepped) yield cpu.at(Op.Or, role);
+  if (roleInvalid(cpu.or(role, ROLE_INVALID))) {
+    yield* unlinkRoot(kvm, cpu, root);
+    yield* kvm.engine.callRcu(kvm, cpu, root);
+    return;
   }
-  yield* unlinkRoot(kvm, cpu, root);
-  yield* kvm.engine.callRcu(kvm, cpu, root);
+  // Nobody can take a reference from 0; from 1, which is that of the work item, they may.
+  if (cpu.stepped) yield cpu.at(Op.Store, word);
+  cpu.store(word, 1);
+  yield* scheduleZapRoot(kvm, cpu, root);
+}
+
+/** tdp_mmu_schedule_zap_root(): the root, which is invalid, is zapped by and by; a reference to it is handed over. */
+function* scheduleZapRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
+  const work = kvm.base + KVM.tdpZapWork;
+  if (cpu.stepped) yield cpu.at(Op.Add, work);
+  cpu.add(work, 1);
+  const flags = kvm.header(root) + SP.flags;
+  if (cpu.stepped) yield cpu.at(Op.Or, flags);
+  cpu.or(flags, SP_TDP_ZAP);
+  cpu.notify(work);
 }
 
 /** list_del_rcu(): readers that stand on the root still find the one behind it. */
@@ -92,13 +105,7 @@ function* unlinkRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
  * @param prev the root returned last, 0 to begin
  * @param onlyValid leave out roots that were invalidated but are still in use
  */
-export function* tdpMmuNextRoot(
-  kvm: Kvm,
-  cpu: Cpu,
-  prev: number,
-  shared: boolean,
-  onlyValid: boolean,
-): Steps<number> {
+export function* tdpMmuNextRoot(kvm: Kvm, cpu: Cpu, prev: number, onlyValid: boolean): Steps<number> {
   yield* rcuReadLock(kvm, cpu);
   let at = prev === 0 ? kvm.base + KVM.tdpRoots : kvm.header(prev) + SP.linkNext;
   let next = 0;
@@ -118,7 +125,7 @@ export function* tdpMmuNextRoot(
     at = kvm.header(next) + SP.linkNext;
   }
   yield* rcuReadUnlock(kvm, cpu);
-  if (prev !== 0) yield* tdpMmuPutRoot(kvm, cpu, prev, shared);
+  if (prev !== 0) yield* tdpMmuPutRoot(kvm, cpu, prev);
   return next;
 }
 
@@ -156,29 +163,55 @@ export function* tdpInvalidateAllRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
     const role = kvm.header(root) + SP.role;
     if (cpu.stepped) yield cpu.at(Op.Or, role);
     cpu.or(role, ROLE_INVALID);
-    spPut(kvm, root, SP.flags, spFlags(kvm, root) | SP_TDP_ZAP);
+    yield* scheduleZapRoot(kvm, cpu, root);
   }
 }
 
 /**
- * kvm_tdp_mmu_zap_invalidated_roots(): takes mmu_lock for read itself. The caller holds slots_lock. A root stays on the list
- * until it is zapped, so that notifiers still find it (B-30).
+ * The work items of tdp_mmu_zap_wq: zaps every root that is scheduled and that nobody else has begun with. Takes mmu_lock
+ * for read itself. A root stays on the list until it is zapped, so that notifiers still find it (B-30).
  */
-export function* tdpZapInvalidatedRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
-  if (kvm.config.l1Vcpus === 0) return;
+export function* tdpRunZapWork(kvm: Kvm, cpu: Cpu): Steps<void> {
+  const work = kvm.base + KVM.tdpZapWork;
+  if (cpu.stepped) yield cpu.at(Op.Load, work);
+  if (cpu.load(work) === 0) return;
   yield* kvm.readLock(cpu);
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true, false);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, true, false)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, false)
   ) {
+    const flags = kvm.header(root) + SP.flags;
     if ((spFlags(kvm, root) & SP_TDP_ZAP) === 0) continue;
-    spPut(kvm, root, SP.flags, spFlags(kvm, root) & ~SP_TDP_ZAP);
+    if (cpu.stepped) yield cpu.at(Op.And, flags);
+    if ((cpu.and(flags, ~SP_TDP_ZAP) & SP_TDP_ZAP) === 0) continue;
     yield* tdpMmuZapRoot(kvm, cpu, root, true);
-    yield* tdpMmuPutRoot(kvm, cpu, root, true);
+    yield* tdpMmuPutRoot(kvm, cpu, root);
+    if (cpu.stepped) yield cpu.at(Op.Add, work);
+    cpu.add(work, -1);
+    cpu.notify(work);
   }
   yield* kvm.readUnlock(cpu);
   yield* rcuDrain(kvm, cpu);
+}
+
+/**
+ * kvm_tdp_mmu_zap_invalidated_roots(): returns when all roots that were scheduled are zapped, by this thread or another. The
+ * caller holds slots_lock, and no mmu_lock.
+ */
+export function* tdpZapInvalidatedRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
+  if (kvm.config.l1Vcpus === 0) return;
+  const work = kvm.base + KVM.tdpZapWork;
+  for (;;) {
+    yield* tdpRunZapWork(kvm, cpu);
+    if (cpu.stepped) yield cpu.at(Op.Load, work);
+    const left = cpu.load(work);
+    if (left === 0) return;
+    if (tdpRoots(kvm).some((root) => (spFlags(kvm, root) & SP_TDP_ZAP) !== 0)) continue;
+    // Somebody else is at work on what is left.
+    if (cpu.stepped) yield cpu.at(Op.Wait, work, left);
+    cpu.wait(work, left);
+  }
 }
 
 /** All roots on the list, newest first. */

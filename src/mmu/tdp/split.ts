@@ -34,12 +34,12 @@ export function* tdpTrySplitHugePages(
   if (!kvm.config.eagerPageSplit || !kvm.config.tdpMmu || !hasTdpRoots(kvm)) return;
   kvm.observer.tdpSplitPass(cpu, start, end, shared, true);
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, shared, true);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, shared, true)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, true)
   ) {
     if ((yield* splitHugePagesRoot(kvm, cpu, root, start, end, targetLevel, shared)) !== 0) {
-      yield* tdpMmuPutRoot(kvm, cpu, root, shared);
+      yield* tdpMmuPutRoot(kvm, cpu, root);
       break;
     }
   }

@@ -43,9 +43,9 @@ function* changeSlot(
   const end = slot.baseGfn + slot.npages;
   let changed = false;
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true, true);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, true, true)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, true)
   ) {
     const iter = new TdpIter(kvm, root, minLevel, slot.baseGfn);
     yield* rcuReadLock(kvm, cpu);
@@ -88,9 +88,9 @@ export function* tdpClearDirtyPtMasked(
 ): Steps<void> {
   const end = Math.min(gfn + BITS_PER_LONG, slot.baseGfn + slot.npages);
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false, true);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, false, true)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, true)
   ) {
     const iter = new TdpIter(kvm, root, 1, gfn + firstBit(lo, hi));
     const mask = { lo, hi };
@@ -129,9 +129,9 @@ export function* tdpWriteProtectGfn(
   const f = kvm.format;
   let changed = false;
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false, true);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, true);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, false, true)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, true)
   ) {
     const iter = new TdpIter(kvm, root, minLevel, gfn);
     yield* rcuReadLock(kvm, cpu);

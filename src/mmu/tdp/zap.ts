@@ -65,9 +65,9 @@ export function* tdpMmuZapLeafs(
   const onlyValid = !kvm.engine.tdpUnmapsInvalidRoots;
   let owed = flush;
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false, onlyValid);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, onlyValid);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, false, onlyValid)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, onlyValid)
   ) {
     owed = yield* tdpMmuZapLeafsOfRoot(kvm, cpu, root, start, end, canYield, owed, reason);
   }
@@ -78,9 +78,9 @@ export function* tdpMmuZapLeafs(
 export function* tdpMmuZapAll(kvm: Kvm, cpu: Cpu): Steps<void> {
   if (kvm.config.l1Vcpus === 0) return;
   for (
-    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false, false);
+    let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false);
     root !== 0;
-    root = yield* tdpMmuNextRoot(kvm, cpu, root, false, false)
+    root = yield* tdpMmuNextRoot(kvm, cpu, root, false)
   ) {
     yield* tdpMmuZapRoot(kvm, cpu, root, false);
   }
