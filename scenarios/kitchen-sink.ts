@@ -29,6 +29,8 @@ export default defineScenario({
     enomemRate: 0.0005,
     slowAckRate: 0.01,
     spuriousFaultRate: 0.0005,
+    allocFailRate: 0.001,
+    psc: 16,
     longExitRate: 0.01,
   },
   explore: {
@@ -43,6 +45,8 @@ export default defineScenario({
     enomemRate: 0.01,
     slowAckRate: 0.05,
     spuriousFaultRate: 0.02,
+    allocFailRate: 0.05,
+    psc: 4,
     longExitRate: 0.05,
   },
   machine: (_p, { huge2, huge3, base, pages }) => {
@@ -69,6 +73,7 @@ export default defineScenario({
         { kind: 'memslots', slots: [2] },
         { kind: 'zap-all' },
         { kind: 'log-toggle' },
+        { kind: 'vm-teardown' },
       ],
     };
   },

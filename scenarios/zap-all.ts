@@ -19,6 +19,9 @@ export default defineScenario({
   machine: (_p, { huge2, base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: 0, l1Gfn: base, level: 2, count: pages / huge2 }] }],
     populate: 'all',
-    cast: [{ kind: 'zap-all', weights: { zapAllFast: 1, zapGfnRange: 1, mmioWrap: 1, unload: 4 } }],
+    cast: [
+      { kind: 'zap-all', weights: { zapAllFast: 1, zapGfnRange: 1, mmioWrap: 1, unload: 4 } },
+      { kind: 'vm-teardown' },
+    ],
   }),
 });

@@ -11,6 +11,7 @@ import { MMU_NOTIFIER } from './mmu-notifier.ts';
 import { NX_RECOVERY } from './nx-recovery.ts';
 import { PAGE_AGING } from './page-aging.ts';
 import { RECLAIM } from './reclaim.ts';
+import { VM_TEARDOWN } from './vm-teardown.ts';
 import { ZAP_ALL } from './zap-all.ts';
 
 export interface CastMember {
@@ -32,4 +33,5 @@ export const CAST: Partial<Record<CastKind, CastMember>> = {
   memslots: MEMSLOTS,
   'zap-all': ZAP_ALL,
   'log-toggle': LOG_TOGGLE,
+  'vm-teardown': VM_TEARDOWN,
 };

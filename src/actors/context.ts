@@ -61,6 +61,7 @@ export const CAST_KINDS = [
   'memslots',
   'zap-all',
   'log-toggle',
+  'vm-teardown',
 ] as const;
 export type CastKind = (typeof CAST_KINDS)[number];
 
@@ -98,6 +99,7 @@ function castIdentity(member: CastKind, index: number): { readonly cls: ActorCla
     case 'nx-recovery':
     case 'reclaim':
     case 'zap-all':
+    case 'vm-teardown':
       return { cls: 'mmu-worker', name: member };
     case 'memslots':
     case 'log-toggle':

@@ -44,6 +44,7 @@ export const L1_MOVES = [
   'remap',
   'alias',
   'protect',
+  'partial',
   'hugeToTable',
   'tableToHuge',
   'reuse',
@@ -155,6 +156,13 @@ export class L1Guest implements Guest {
         const flipped = flipPermission(kvm, entry, rng.chance(0.75) ? ACC_WRITE : ACC_EXEC);
         return yield* this.change(entry, flipped, flipped.less);
       }
+      case 'partial': {
+        // A one-byte instruction that flips W: KVM takes a table that is written like this for none (A5).
+        const entry = this.find((e) => isMapped(kvm, e));
+        if (entry === undefined) return;
+        const flipped = flipPermission(kvm, entry, ACC_WRITE);
+        return yield* this.change(entry, flipped, flipped.less, true);
+      }
       case 'hugeToTable': {
         const entry = this.find((e) => isLeaf(kvm, e) && e.level > 1);
         const [table] = entry === undefined ? [] : freeTables(kvm);
@@ -216,9 +224,9 @@ export class L1Guest implements Guest {
   }
 
   /** Changes an entry, and executes INVEPT where L1 relies on what it took away. */
-  private *change(entry: L1Entry, value: GpteValue, invept: boolean): Code {
+  private *change(entry: L1Entry, value: GpteValue, invept: boolean, partial = false): Code {
     const { cpu } = this.vcpu;
-    yield* this.store(entry.tableGfn, entry.q, value);
+    yield* this.store(entry.tableGfn, entry.q, value, partial);
     cpu.count(C.l1Edits);
     if (!invept) return;
     // INVEPT of one context, or now and then of all.
@@ -226,8 +234,8 @@ export class L1Guest implements Guest {
     yield* this.outsideOf(INVEPT);
   }
 
-  private *store(gfn: number, q: number, { lo, hi }: GpteValue): Code {
-    Object.assign(this.vcpu.store, { q, lo, hi });
+  private *store(gfn: number, q: number, { lo, hi }: GpteValue, partial = false): Code {
+    Object.assign(this.vcpu.store, { q, lo, hi, partial });
     yield* this.access(gfn, ACCESS_WRITE);
   }
 

@@ -19,6 +19,7 @@ const WEIGHTS: Readonly<Record<L1Move, number>> = {
   remap: 2,
   alias: 2,
   protect: 2,
+  partial: 1,
   hugeToTable: 2,
   tableToHuge: 2,
   reuse: 1,

@@ -93,6 +93,14 @@ class ReleaseChecks extends Observer {
     this.runner.run(kvm, this.atReaders);
   }
 
+  /** After it there is little left to look at, so the checks of the end have their turn before. */
+  override teardown(cpu: Cpu): void {
+    if (hasReaders(this.kvm) || this.kvm.w[this.kvm.mmuLock.owner] !== 0) return;
+    this.cpu = cpu;
+    this.runner.run(this.kvm, this.atRelease);
+    this.runner.run(this.kvm, this.atSample);
+  }
+
   end(): void {
     this.cpu = undefined;
     this.runner.run(this.kvm, this.atRelease);

@@ -77,6 +77,8 @@ class FlushDebts extends StepCheckBase {
 
   private released(cpu: Cpu): void {
     const { owed } = this.debts.of(cpu);
+    // No vCPU enters the guest any more (A28).
+    if (this.kvm.get(KVM.tornDown) !== 0) owed.length = 0;
     for (let i = 0; i < owed.length; i += 3) this.checkDebt(cpu, owed[i]!, owed[i + 1]!, owed[i + 2]!);
     owed.length = 0;
   }

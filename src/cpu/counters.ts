@@ -82,6 +82,7 @@ export const COUNTERS = [
   'l1Edits',
   'pteWrites',
   'pteFloods',
+  'pteMisaligned',
   'unsyncPages',
   'syncedPages',
   'inveptExits',
@@ -107,6 +108,9 @@ export const COUNTERS = [
   'ringFull',
   'ringResets',
   'logToggles',
+  'mmuReloads',
+  'mmioWraps',
+  'teardowns',
   // faults of the environment
   'injectedEnomem',
   'injectedSlowAcks',

@@ -92,6 +92,8 @@ export const KVM = {
   mmapLock: 58,
   /** Locks of reverse maps, where they are walked without mmu_lock: four words from here (src/mmu/rmap-lock.ts). */
   rmapLocks: 59,
+  /** The process of the VM exits: no vCPU enters the guest again (src/actors/vm-teardown.ts). */
+  tornDown: 78,
   /** Roots of the TDP MMU whose zap is scheduled or at work: the length of tdp_mmu_zap_wq (src/mmu/tdp/roots.ts). */
   tdpZapWork: 79,
   /** L1's own lock over its nested tables (src/actors/l1-vcpu.ts). */

@@ -142,7 +142,9 @@ function* swapActiveMemslots(
   if (cpu.stepped) yield cpu.at(Op.Store, gen);
   cpu.store(gen, next);
   // A27: an MMIO SPTE of the generation that had this number last would be believed again.
-  if (generationWrapped(kvm, next)) yield* zapAllFast(kvm, cpu);
+  if (!generationWrapped(kvm, next)) return;
+  cpu.count(C.mmioWraps);
+  yield* zapAllFast(kvm, cpu);
 }
 
 /**
@@ -158,6 +160,7 @@ export function* wrapMmioGeneration(kvm: Kvm, cpu: Cpu): Steps<void> {
   yield* synchronizeSrcu(kvm, cpu);
   if (cpu.stepped) yield cpu.at(Op.Store, gen);
   cpu.store(gen, next);
+  cpu.count(C.mmioWraps);
   yield* zapAllFast(kvm, cpu);
   yield* mutexUnlock(cpu, kvm.slotsLock);
 }

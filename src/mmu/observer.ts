@@ -140,6 +140,8 @@ export class Observer {
   guestEntering(_cpu: Cpu, _vcpu: number): void {}
   /** The vCPU goes on into the guest. */
   guestEntered(_cpu: Cpu, _vcpu: number): void {}
+  /** The VM is about to be taken down; all vCPUs have left the guest for good. */
+  teardown(_cpu: Cpu): void {}
   /** Something moved forward: resets the livelock limit. */
   progress(_cpu: Cpu): void {}
 }

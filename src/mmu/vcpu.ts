@@ -35,8 +35,11 @@ export class Vcpu {
   readonly caches: VcpuCaches;
   /** Scratch of the page fault in progress; see src/mmu/shadow/fault.ts. */
   readonly walker: GuestWalker;
-  /** The entry of L1's tables that the instruction at hand stores to, as an 8-byte index; q 0: it is no such store. */
-  readonly store = { q: 0, lo: 0, hi: 0 };
+  /**
+   * The entry of L1's tables that the instruction at hand stores to, as an 8-byte index; q 0: it is no such store. `partial`:
+   * it writes a part of the entry only, as a one-byte instruction does.
+   */
+  readonly store = { q: 0, lo: 0, hi: 0, partial: false };
   /** Where the paging-structure cache lets a walk begin (src/mmu/hardware.ts). */
   readonly pscHit: PscHit = new PscHit();
   /** KVM_EXIT_DIRTY_RING_FULL: why the last entry into the guest was refused. */
@@ -106,7 +109,10 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
       if ((pending & REQ_TLB_FLUSH) !== 0) tlbFlushAll(vcpu);
       if ((pending & REQ_TLB_FLUSH_RANGE) !== 0) yield* serveRanges(vcpu);
       if ((pending & REQ_FREE_OBSOLETE_ROOTS) !== 0) yield* kvm.engine.freeObsoleteRoots(vcpu);
-      if ((pending & REQ_MMU_RELOAD) !== 0) yield* unloadMmu(vcpu);
+      if ((pending & REQ_MMU_RELOAD) !== 0) {
+        cpu.count(C.mmuReloads);
+        yield* unloadMmu(vcpu);
+      }
       if ((pending & REQ_L1_INVEPT) !== 0) yield* kvm.engine.handleL1Invept(vcpu);
       if ((pending & REQ_MMU_SYNC) !== 0) yield* kvm.engine.syncRoots(vcpu);
       if ((pending & REQ_PAUSE) !== 0) return false;

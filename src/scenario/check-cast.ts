@@ -52,6 +52,11 @@ export function checkCast(
     if (member.kind === 'l1-vcpu' && p.l1Vcpus === 0) {
       throw new ParameterError('l1Vcpus', 0, `1 or more: ${scenario.name} has L1 itself act`);
     }
+    if (member.kind === 'vm-teardown' && spec.migration === false) {
+      throw new ScenarioError(
+        `${where}: vm-teardown given, allowed is that with a migration, at whose end the VM goes`,
+      );
+    }
     const ownActors = (spec.actors ?? []).length > 0;
     if (spec.migration === false && !ownActors && (member.rounds ?? p.castRounds) === 0) {
       throw new ParameterError('castRounds', 0, '1 or more: without a migration nothing ends the cast');

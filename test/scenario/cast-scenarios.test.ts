@@ -13,6 +13,7 @@ import type { Given } from '../support/machines.ts';
 
 /** What must have happened within a few schedules for the scenario to be about what it says. */
 const SCENARIOS: Readonly<Record<string, readonly CounterName[]>> = {
+  'access-tracking': ['splitOk', 'tdpSplits', 'pagesAged', 'fastPageFaults'],
   aging: ['splitOk', 'pagesAged', 'l1Edits'],
   'both-mmus': ['splitOk', 'tdpSplits', 'fastPageFaults'],
   'dirty-ring': ['splitOk', 'ringFull', 'ringResets'],
@@ -31,17 +32,37 @@ const SCENARIOS: Readonly<Record<string, readonly CounterName[]>> = {
     'injectedSlowAcks',
     'injectedFaults',
     'injectedStays',
+    'teardowns',
   ],
-  'l1-remap': ['splitOk', 'tdpSplits', 'l1Edits', 'pteWrites', 'inveptExits', 'unsyncPages'],
+  'l1-remap': [
+    'splitOk',
+    'tdpSplits',
+    'l1Edits',
+    'pteWrites',
+    'inveptExits',
+    'unsyncPages',
+    'syncedPages',
+    'pteMisaligned',
+  ],
   'legacy-shadow': ['faults', 'dirtySet', 'guestWrites'],
   'log-cycle': ['split1g', 'spReused', 'logToggles'],
   'memslot-delete': ['splitOk', 'slotsDeleted', 'slotsCreated', 'obsoleteZapped', 'mmioAccesses'],
   'notifier-unmap': ['splitOk', 'invalidations', 'pagesSwapped', 'staleFaults'],
-  'nx-recovery': ['splitOk', 'spReused', 'nxRecovered'],
+  'nx-recovery': ['splitOk', 'spReused', 'nxSplits', 'nxRecovered', 'flushNxRecovery'],
   'page-migration': ['splitOk', 'pagesMoved', 'staleFaults', 'tdpZapped'],
   pml: ['tdpSplits', 'pmlFlushes', 'pmlFull'],
+  'range-flush': ['splitOk', 'tdpSplits', 'flushRanges', 'flushNotifier'],
   'reclaim-at-limit': ['splitOk', 'splitEnospc', 'limitChanges', 'shrinks', 'shadowZapped'],
-  'zap-all': ['splitOk', 'zapAlls', 'obsoleteZapped'],
+  'rmap-recycle': ['splitOk', 'recycled', 'flushRecycle'],
+  'tdp-races': [
+    'tdpSplits',
+    'tdpSplitRetries',
+    'tdpFrozenRetries',
+    'fastPageFaults',
+    'rcuQueued',
+    'flushLogOff',
+  ],
+  'zap-all': ['splitOk', 'zapAlls', 'obsoleteZapped', 'flushMemslot', 'mmuReloads', 'mmioWraps', 'teardowns'],
 };
 
 interface Explored {

@@ -60,6 +60,13 @@ const REFUSED: readonly Refusal[] = [
     /^l1Vcpus: 0 given, allowed is 1 or more: test has L1 itself act$/,
   ],
   [
+    'the end of a VM that is never migrated',
+    { cast: [{ kind: 'vm-teardown', rounds: 1 }], migration: false },
+    {},
+    ScenarioError,
+    /cast\.0: vm-teardown given, allowed is that with a migration, at whose end the VM goes$/,
+  ],
+  [
     'a cast that nothing ends',
     { cast: [{ kind: 'log-toggle' }], migration: false },
     { castRounds: 0 },

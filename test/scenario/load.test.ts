@@ -15,6 +15,7 @@ import { ScenarioError } from '../../src/scenario/validate.ts';
 import { computeLayout } from '../../src/arena/layout.ts';
 
 const SHIPPED = [
+  'access-tracking',
   'aging',
   'alias-mixed-access',
   'alias-same-access',
@@ -35,8 +36,11 @@ const SHIPPED = [
   'nx-recovery',
   'page-migration',
   'pml',
+  'range-flush',
   'reclaim-at-limit',
+  'rmap-recycle',
   'shadowed-tables',
+  'tdp-races',
   'two-roots',
   'zap-all',
 ];

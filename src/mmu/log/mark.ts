@@ -38,5 +38,6 @@ export function* emulateWrite(vcpu: Vcpu, slot: MemSlot, gfn: number): Steps<voi
   if (kvm.config.l1Vcpus === 0 || !mayHoldTable(kvm, gfn)) return;
   // A write of plain data to a table page says which entry it meant by nothing but its count.
   const written = index < 0 ? version & (kvm.entries - 1) : index;
-  yield* kvm.engine.kvmMmuPteWrite(kvm, cpu, { gfn, index: written, misaligned: false });
+  const misaligned = index >= 0 && vcpu.store.partial;
+  yield* kvm.engine.kvmMmuPteWrite(kvm, cpu, { gfn, index: written, misaligned });
 }

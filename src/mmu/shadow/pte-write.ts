@@ -40,6 +40,7 @@ export function* kvmMmuPteWrite(kvm: Kvm, cpu: Cpu, write: PteWrite): Steps<void
   const invalid: number[] = [];
   let flush = false;
   for (const sp of spsWithGptes(kvm, write.gfn)) {
+    if (write.misaligned) cpu.count(C.pteMisaligned);
     if (write.misaligned || kvm.engine.detectWriteFlooding(kvm, sp)) {
       // An earlier one in this loop may have taken this one along.
       if (!invalid.includes(sp)) yield* prepareZap(kvm, cpu, sp, invalid);
