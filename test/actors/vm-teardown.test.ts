@@ -32,7 +32,7 @@ describe('the end of a VM', () => {
     (given) => {
       const bench = finished(given);
       const { kvm, cpu } = bench;
-      expect(activePages(kvm).length).toBeGreaterThan(3);
+      expect(activePages(kvm).length).toBeGreaterThan(1);
       bench.run(vmTeardown({ kvm, cpu }, OPTIONS));
       bench.run(rcuDrain(kvm, cpu));
       expect(bench.seen.broke).toEqual([]);

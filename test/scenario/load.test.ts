@@ -70,8 +70,8 @@ describe('the shipped scenarios', () => {
     '%s builds in both formats, with the mitigation, and with every kind of manual protection',
     async (name) => {
       const scenario = await loadScenario(name);
-      // PML is Intel's, and a ring takes the place of the bitmap that manual protection is about.
-      for (const format of name === 'pml' ? ['ept'] : ['ept', 'npt']) {
+      // PML and a lack of A/D bits are Intel's, and a ring takes the place of the bitmap that manual protection is about.
+      for (const format of ['pml', 'access-tracking'].includes(name) ? ['ept'] : ['ept', 'npt']) {
         for (const manual of name === 'dirty-ring' ? ['off'] : ['off', 'manual', 'initially-set']) {
           const machine = buildMachine(scenario, 'explore', { format, manual, nx: true, backing: '2m' });
           expect([machine.config.format, machine.config.nxHugePages]).toEqual([format, true]);
@@ -82,7 +82,7 @@ describe('the shipped scenarios', () => {
 
   it('are found by name; a name that is none gets the nearest one and the list', async () => {
     await expect(loadScenario('nested-migratoin')).rejects.toThrow(
-      /^there is no scenario nested-migratoin; did you mean nested-migration\?\nshipped: aging, .*zap-all; or give/,
+      /^there is no scenario nested-migratoin; did you mean nested-migration\?\nshipped: access-tracking, .*zap-all; or give/,
     );
     await expect(loadScenario('qqqqqqqq')).rejects.toThrow(/^there is no scenario qqqqqqqq\nshipped:/);
     await expect(loadScenario('constructor')).rejects.toThrow(ScenarioError);
