@@ -75,7 +75,7 @@ describe('the size of the page that a fault maps', () => {
 });
 
 describe('a memslot that may only be read', () => {
-  it('is mapped without W, and a write of L2 to it is user space\'s to emulate', () => {
+  it("is mapped without W, and a write of L2 to it is user space's to emulate", () => {
     const bench = new Bench(
       machineOf(({ huge2, huge3, base, pages }) => {
         const second = Math.ceil((base + pages) / huge3) * huge3;
