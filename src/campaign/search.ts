@@ -12,7 +12,9 @@ import type { Violation } from '../runtime/outcome.ts';
 import { locationGroups } from '../explore/locations.ts';
 import { Schedules } from '../explore/scheduler-of.ts';
 import type { ChosenStrategy } from '../explore/strategies/index.ts';
+import { Twice } from '../explore/twice.ts';
 import type { Machine } from '../scenario/build.ts';
+import { describeDivergence } from './divergence.ts';
 
 export interface SearchOptions {
   readonly machine: Machine;
@@ -67,6 +69,8 @@ export interface SearchResult {
   readonly byCheck: Readonly<Record<string, number>>;
   /** Schedules whose second run differed from the first: determinism is broken. */
   readonly diverged: readonly number[];
+  /** What the first of them differ in: step, actors and operations. */
+  readonly differences: readonly string[];
   /** Combined hash of all schedules' hashes. */
   readonly hash: string;
   readonly elapsedMs: number;
@@ -78,6 +82,8 @@ export interface SearchResult {
 const SLICE_MS = 40;
 /** Schedules checked for reproducibility at the start of every search. */
 const ALWAYS_TWICE = 16;
+/** Schedules whose difference is told. */
+const MAX_DIFFERENCES = 3;
 
 /** Runs schedules until the count, the failures or the signal end it. */
 export async function search(options: SearchOptions): Promise<SearchResult> {
@@ -87,6 +93,8 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   const failures: Failure[] = [];
   const byCheck: Record<string, number> = {};
   const diverged: number[] = [];
+  const differences: string[] = [];
+  const runs = new Twice(runtime);
   const began = performance.now();
   let sliceBegan = began;
   let hash = 0;
@@ -100,17 +108,23 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
     const schedule = options.from + i;
     const scheduler = schedules.of(schedule);
     const strategy = schedules.concrete(schedule);
-    const result = runtime.run(scheduler, master, schedule);
+    const twice = options.twice || i < ALWAYS_TWICE;
+    const result = twice ? runs.first(scheduler, master, schedule) : runtime.run(scheduler, master, schedule);
     done++;
     steps += result.steps;
     decisions += result.decisions;
     if (result.truncated) truncated++;
     hash = (Math.imul(hash, 31) + Number.parseInt(result.hash, 16)) | 0;
     const violation = result.violations[0];
-    if (violation !== undefined || options.twice || i < ALWAYS_TWICE) {
-      const again = runtime.run(scheduler, master, schedule);
-      const same = again.hash === result.hash && again.violations[0]?.id === violation?.id;
-      if (!same) diverged.push(schedule);
+    if (violation !== undefined || twice) {
+      const divergence = twice
+        ? runs.again(scheduler, master, schedule)
+        : runs.check(scheduler, master, schedule, result);
+      if (divergence !== undefined) {
+        diverged.push(schedule);
+        if (differences.length < MAX_DIFFERENCES)
+          differences.push(describeDivergence(divergence, (actor) => runtime.cpus[actor]!.name, runtime.kvm));
+      }
       if (violation !== undefined) {
         byCheck[violation.id] = (byCheck[violation.id] ?? 0) + 1;
         failures.push({
@@ -120,7 +134,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
           preemptions: result.preemptions,
           hash: result.hash,
           violation,
-          reproduced: same,
+          reproduced: divergence === undefined,
         });
       }
     }
@@ -142,6 +156,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
     failures,
     byCheck,
     diverged,
+    differences,
     hash: (hash >>> 0).toString(16).padStart(8, '0'),
     elapsedMs: performance.now() - began,
     interrupted,

@@ -129,8 +129,11 @@ export async function exploreCommand(
       );
       if (result.truncated > 0)
         caveats.push(`${formatCount(result.truncated)} schedules were cut off at the step limit`);
-      for (const schedule of result.diverged)
-        caveats.push(`schedule ${schedule} gave another trace the second time: determinism is broken`);
+      for (const difference of result.differences) caveats.push(`determinism is broken: ${difference}`);
+      if (result.diverged.length > result.differences.length)
+        caveats.push(
+          `determinism is broken in ${formatCount(result.diverged.length)} schedules; the first are told`,
+        );
       const outcome = makeOutcome({
         kind: 'explore',
         version,
