@@ -2,6 +2,7 @@
 import { readLock, readUnlock, writeLock, writeUnlock } from '../locks/qrwlock.ts';
 import type { Engine } from './engine.ts';
 import { freeObsoleteRoots } from './roots.ts';
+import { childRole } from './role.ts';
 import { VM_WIDE_STEPS } from './vm-wide-steps.ts';
 import { HOST_PAGE_STEPS } from './host-page.ts';
 import { HOST_STEPS } from './host/steps.ts';
@@ -21,6 +22,7 @@ import {
   splitLinked,
   splitNeedsFlush,
   topupSplitCaches,
+  topupUnlocked,
 } from './shadow/split-steps.ts';
 import { needsWriteProtect, spteWriteProtect } from './shadow/write-protect.ts';
 import { makeHugePageSplitSpte } from './spte.ts';
@@ -46,6 +48,7 @@ export const P1_ENGINE: Engine = {
   readUnlock,
   needTopupSplitCachesOrResched,
   topupSplitCaches,
+  topupUnlocked,
   splitMinFreePages: SPLIT_MIN_FREE_PAGES,
   afterAttempt,
   splitChildRole,
@@ -53,6 +56,8 @@ export const P1_ENGINE: Engine = {
   makeHugePageSplitSpte,
   fillSplitChild,
   splitNeedsFlush,
+  splitFlushesBeforeDrop: false,
+  splitSkipsInvalid: true,
   splitFlushGfn,
   linkSplitChild,
   splitLinked,
@@ -60,6 +65,10 @@ export const P1_ENGINE: Engine = {
   spteWriteProtect,
   flushAfterEnable: () => true,
   clearSplitEnd: (lastGfn) => lastGfn,
+  clearSplitsLastPage: false,
+  childRole,
+  nxForbidsExec: (kvm, level) => level > 1 && kvm.config.nxHugePages,
+  loggedFaultsMapSmall: ({ logged }) => logged,
   childIsReusable,
   makeMmuPagesAvailable,
   freeObsoleteRoots,

@@ -15,6 +15,7 @@ import type { LogSteps } from './log/steps.ts';
 import type { SplitCaches } from './memory-cache.ts';
 import type { MemSlot } from './memslot.ts';
 import type { L1Steps } from './shadow/l1-steps.ts';
+import type { Fault } from './shadow/set-spte.ts';
 import type { SplitPass } from './shadow/split-pass.ts';
 import type { TdpLogSteps } from './tdp/log-steps.ts';
 import type { TdpSteps } from './tdp/steps.ts';
@@ -48,6 +49,8 @@ export interface Engine
   needTopupSplitCachesOrResched(kvm: Kvm, cpu: Cpu, caches: SplitCaches): boolean;
   /** 3.6, without `mmu_lock`. Returns 0 or -ENOMEM. */
   topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): number;
+  /** What is done around the topup while `mmu_lock` is not held: nothing, as slots_lock guards the caches (D2). */
+  topupUnlocked(kvm: Kvm, cpu: Cpu, caches: SplitCaches): Steps<number>;
   /** Pages that must stay available: at or below, the split answers -ENOSPC (C2). */
   readonly splitMinFreePages: number;
   /** 3.4 steps 3 and 4. */
@@ -69,6 +72,10 @@ export interface Engine
   fillSplitChild(pass: SplitPass, sp: number, from: number): number;
   /** 3.10 step 2: must the TLBs be flushed between dropping the huge SPTE and linking the child? */
   splitNeedsFlush(pass: SplitPass): boolean;
+  /** That flush comes while the huge SPTE is still live, when a TLB may fill from it again (H-A, flushBeforeDrop). */
+  readonly splitFlushesBeforeDrop: boolean;
+  /** The handler passes over pages whose role is invalid (3.4 step 1). */
+  readonly splitSkipsInvalid: boolean;
   /** The gfn the flush of 3.10 names, in a split or a fault: right since 6.3, the parent's own gfn before (B-14). */
   splitFlushGfn(kvm: Kvm, hugeSptep: number, gfn: number): number;
   /** 3.10 steps 3 and 4. The caller has announced Store64 of the entry. */
@@ -88,8 +95,16 @@ export interface Engine
   flushAfterEnable(changed: boolean): boolean;
   /** E2's exclusive end from the last set bit (B-01 until 6.8). */
   clearSplitEnd(lastGfn: number): number;
+  /** E2 claims to split the page of the last set bit too (6.8); Q43 holds it to that. */
+  readonly clearSplitsLastPage: boolean;
 
   // -- the fault (kernel-facts 5.2) --
+  /** kvm_mmu_child_role(): never invalid since 5ec42d57655c (B-47). */
+  childRole(parentRole: number, direct: boolean, access: number): number;
+  /** make_spte(): with the mitigation on, a leaf of `level` may not be executable (Q32). */
+  nxForbidsExec(kvm: Kvm, level: number): boolean;
+  /** A fault in a dirty-tracked slot maps 4K pages only (1.6, B-61). */
+  loggedFaultsMapSmall(fault: Fault): boolean;
   /** Step 7: may an existing child of `sptep` be kept for this gfn and role? */
   childIsReusable(kvm: Kvm, childSp: number, gfn: number, role: number): boolean;
   makeMmuPagesAvailable(vcpu: Vcpu): Steps<number>;

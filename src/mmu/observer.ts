@@ -55,6 +55,10 @@ export class Observer {
   splitLinked(_cpu: Cpu, _sptep: number, _sp: number, _lo: number, _hi: number): void {}
   /** A split pass over [start, end) of a slot begins or ends. */
   splitPass(_cpu: Cpu, _slot: number, _start: number, _end: number, _begin: boolean): void {}
+  /** CLEAR or RESET has split what maps gfns `first` to `last` of one word of its mask (E2, E3). */
+  maskedSplit(_cpu: Cpu, _slot: number, _first: number, _last: number): void {}
+  /** kvm_zap_gfn_range() over [start, end) begins to block faults, or ends (A24). */
+  zapRange(_cpu: Cpu, _start: number, _end: number, _begin: boolean): void {}
   /** kvm_flush_remote_tlbs(); `pages` 0 means everything. */
   flush(_cpu: Cpu, _reason: FlushReason, _gfn: number, _pages: number): void {}
   /** kvm_mmu_get_page. */

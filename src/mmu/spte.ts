@@ -60,11 +60,8 @@ export function makeSpte(kvm: Kvm, cpu: Cpu, spec: LeafSpec): boolean {
     if (kvm.engine.pageAdNeedWriteProtect(kvm, spec.guestMode)) hi |= SPTE_AD_WRPROT_ONLY_HI;
     if (!spec.prefetch) lo |= f.accessedLo;
   }
-  if (spec.level > 1) {
-    lo |= SPTE_PS;
-    // The iTLB multihit mitigation never maps a huge page executable (Q32).
-    if (kvm.config.nxHugePages) access &= ~ACC_EXEC;
-  }
+  if (spec.level > 1) lo |= SPTE_PS;
+  if (kvm.engine.nxForbidsExec(kvm, spec.level)) access &= ~ACC_EXEC;
   if ((access & ACC_EXEC) !== 0) lo |= f.execLo;
   else hi |= f.nxHi;
   if ((access & ACC_USER) !== 0) lo |= f.userLo;

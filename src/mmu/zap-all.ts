@@ -60,6 +60,7 @@ export function* zapGfnRange(kvm: Kvm, cpu: Cpu, start: number, end: number): St
   const [from, to] = kvm.engine.zapGfnRangeBlocks(start, end);
   yield* kvm.writeLock(cpu);
   mmuInvalidateBegin(kvm, cpu, from, to);
+  kvm.observer.zapRange(cpu, start, end, true);
   let flush = false;
   for (const slot of kvm.slots) {
     const first = Math.max(start, slot.baseGfn);
@@ -68,6 +69,7 @@ export function* zapGfnRange(kvm: Kvm, cpu: Cpu, start: number, end: number): St
   }
   flush = yield* tdpMmuZapLeafs(kvm, cpu, start, end, true, flush);
   if (flush) yield* flushRemoteTlbs(kvm, cpu, 'memslot', start, end - start);
+  kvm.observer.zapRange(cpu, start, end, false);
   yield* mmuInvalidateEnd(kvm, cpu, from, to);
   yield* kvm.writeUnlock(cpu);
 }

@@ -1,5 +1,6 @@
 /** Variants: engines made from others by overriding steps (design 4). */
 import type { Engine } from '../mmu/engine.ts';
+import type { BugRecord } from './bug.ts';
 
 /** What a variant is for. */
 export type VariantKind = 'profile' | 'bug' | 'idea';
@@ -17,6 +18,8 @@ export interface Variant {
   readonly scenario?: string;
   /** Parameters of that scenario without which it does not show. */
   readonly parameters?: Readonly<Record<string, unknown>>;
+  /** Only of bugs: their history, and what is to catch them. */
+  readonly bug?: BugRecord;
   /** Returns the changed engine. `base` is a complete engine, by default P1. */
   readonly apply: (base: Engine) => Partial<Engine>;
 }

@@ -2,13 +2,7 @@
 import { P1_ENGINE } from '../mmu/default-engine.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { composeEngine, type Variant } from './define.ts';
-import bustedLock from './bugs/busted-lock.ts';
-import childRoleIgnoresAccess from './bugs/child-role-ignores-access.ts';
-import linkBeforeFill from './bugs/link-before-fill.ts';
-import neverFlushOnReuse from './bugs/never-flush-on-reuse.ts';
-import noRestartAfterEagain from './bugs/no-restart-after-eagain.ts';
-import skipWrprotIfNotWritable from './bugs/skip-wrprot-if-not-writable.ts';
-import { P3_WITHOUT } from './bugs/p3-without.ts';
+import { BUGS } from './bugs/index.ts';
 import needbreakDynamicBug from './ideas/needbreak-dynamic-bug.ts';
 import noGuestModeCheck from './ideas/no-guest-mode-check.ts';
 import p3RecycleDischarges from './ideas/p3-recycle-discharges.ts';
@@ -45,13 +39,7 @@ export const VARIANTS: readonly Variant[] = [
   p3RecycleDischarges,
   needbreakDynamicBug,
   yieldFlushesAll,
-  neverFlushOnReuse,
-  noRestartAfterEagain,
-  childRoleIgnoresAccess,
-  skipWrprotIfNotWritable,
-  linkBeforeFill,
-  bustedLock,
-  ...P3_WITHOUT,
+  ...BUGS,
 ];
 
 export function findVariant(name: string): Variant | undefined {

@@ -34,7 +34,8 @@ export function* emulateWrite(vcpu: Vcpu, slot: MemSlot, gfn: number): Steps<voi
   const index = yield* storeGuestPte(vcpu, gfn);
   const version = yield* writeGuestPage(kvm, cpu, slot, gfn);
   if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
-  if ((cpu.load(slot.flagsWord) & KVM_MEM_LOG_DIRTY_PAGES) !== 0) yield* markPageDirty(kvm, cpu, slot, gfn);
+  const logged = (cpu.load(slot.flagsWord) & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
+  if (logged && kvm.engine.emulatedWriteIsMarked(vcpu)) yield* markPageDirty(kvm, cpu, slot, gfn);
   if (kvm.config.l1Vcpus === 0 || !mayHoldTable(kvm, gfn)) return;
   // A write of plain data to a table page says which entry it meant by nothing but its count.
   const written = index < 0 ? version & (kvm.entries - 1) : index;

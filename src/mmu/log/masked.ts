@@ -49,6 +49,7 @@ function* splitAndProtectBlocks(kvm: Kvm, cpu: Cpu, slot: MemSlot, start: number
   if (!kvm.engine.splitsTdpFirst) {
     yield* tdpTrySplitHugePages(kvm, cpu, slot, start, end, PG_LEVEL_4K, false);
   }
+  kvm.observer.maskedSplit(cpu, slot.config.id, start, last);
   yield* slotGfnWriteProtect(kvm, cpu, slot, start, 2);
   const block = kvm.pages(2);
   if (block >= BITS_PER_LONG) {

@@ -16,6 +16,8 @@ export interface LogSteps {
   pmlLogs(kvm: Kvm, root: number): boolean;
   /** vmx_flush_pml_buffer(), on every exit. */
   flushPmlBuffer(vcpu: Vcpu): Steps<void>;
+  /** An emulated write puts its page into the log; locked instructions went by another way until 2024 (B-08). */
+  emulatedWriteIsMarked(vcpu: Vcpu): boolean;
   /** The flush at the end of KVM_RESET_DIRTY_RINGS, which has freed so many entries (A15). */
   flushAfterReset(cleared: number): boolean;
 }
@@ -25,5 +27,6 @@ export const LOG_STEPS: LogSteps = {
   pageAdNeedWriteProtect,
   pmlLogs,
   flushPmlBuffer,
+  emulatedWriteIsMarked: () => true,
   flushAfterReset: (cleared) => cleared > 0,
 };

@@ -204,7 +204,7 @@ export function* makeMmuPagesAvailable(vcpu: Vcpu): Steps<number> {
 export function hugepageAdjust(vcpu: Vcpu, fault: Fault): void {
   const { kvm } = vcpu;
   fault.hugePageDisallowed = fault.exec && kvm.config.nxHugePages;
-  if (fault.maxLevel === 1 || fault.logged) return;
+  if (fault.maxLevel === 1 || kvm.engine.loggedFaultsMapSmall(fault)) return;
   fault.reqLevel = fault.slot.maxMappingLevel(fault.gfn, fault.maxLevel);
   if (fault.reqLevel === 1 || fault.hugePageDisallowed) return;
   fault.goalLevel = fault.reqLevel;

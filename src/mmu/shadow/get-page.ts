@@ -7,7 +7,7 @@ import { isLarge, isShadowPresent } from '../format.ts';
 import type { Kvm } from '../kvm.ts';
 import { cachePop } from '../memory-cache.ts';
 import type { MemSlot } from '../memslot.ts';
-import { childRole, roleAccess, roleAdDisabled, roleDirect, roleLevel } from '../role.ts';
+import { roleAccess, roleAdDisabled, roleDirect, roleLevel } from '../role.ts';
 import { pteListAdd } from '../pte-list.ts';
 import { dropLeaf } from '../rmap.ts';
 import {
@@ -94,7 +94,7 @@ export function* getChildSp(
   access: number,
 ): Steps<number> {
   const { kvm } = vcpu;
-  const role = childRole(spRole(kvm, sptepToSp(kvm, sptep)), direct, access);
+  const role = kvm.engine.childRole(spRole(kvm, sptepToSp(kvm, sptep)), direct, access);
   const lo = kvm.w[sptep * 2]!;
   if (isShadowPresent(lo) && !isLarge(lo)) {
     const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);

@@ -1,5 +1,6 @@
 /** The default steps of the split: profile P1 (kernel-facts 3.6 to 3.10). */
 import type { Cpu } from '../../cpu/cpu.ts';
+import type { Steps } from '../../cpu/steps.ts';
 import { C } from '../../cpu/counters.ts';
 import { HELD_SLOTS } from '../../cpu/cpu.ts';
 import { CACHE_OBJECTS } from '../config.ts';
@@ -10,7 +11,7 @@ import type { Kvm } from '../kvm.ts';
 import { cacheCount, cachePop, cacheTopup, splitDescMin, type SplitCaches } from '../memory-cache.ts';
 import { pteListAdd } from '../pte-list.ts';
 import { needResched, rwlockNeedbreak } from '../resched.ts';
-import { childRole, roleAccess, roleAdDisabled, roleLevel } from '../role.ts';
+import { roleAccess, roleAdDisabled, roleLevel } from '../role.ts';
 import {
   findShadowPage,
   initShadowPage,
@@ -65,6 +66,11 @@ export function topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): numbe
   return result;
 }
 
+/** Default of `Engine.topupUnlocked`: slots_lock stays held. */
+export function* topupUnlocked(kvm: Kvm, cpu: Cpu, caches: SplitCaches): Steps<number> {
+  return kvm.engine.topupSplitCaches(kvm, cpu, caches);
+}
+
 /** D2: split caches belong to the holder of slots_lock, or to the shards that act for it. */
 export function assertSplitCacheOwner(kvm: Kvm, cpu: Cpu): void {
   if ((cpu.held & HELD_SLOTS) !== 0) return;
@@ -81,8 +87,8 @@ export function afterAttempt(result: number): AfterAttempt {
   return result === 0 || result === EAGAIN ? 'restart' : 'leave';
 }
 
-export function splitChildRole(_kvm: Kvm, parentRole: number, access: number): number {
-  return childRole(parentRole, true, access);
+export function splitChildRole(kvm: Kvm, parentRole: number, access: number): number {
+  return kvm.engine.childRole(parentRole, true, access);
 }
 
 /** The identity of the child of a huge SPTE (3.8 steps 1 and 2). */

@@ -117,14 +117,13 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
             const filled = fillChild(pass, sptep, sp);
             if (engine.locksRmaps) yield* unlockAllRmaps(kvm, cpu);
             if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
+            const flushes = engine.splitNeedsFlush(pass);
+            if (flushes && engine.splitFlushesBeforeDrop) yield* flushForSplit(pass, sptep);
             kvm.observer.linkBegin(cpu, sptep, sp, pass.childHasTables);
             if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
             if (engine.locksRmaps) yield* dropLeaf(kvm, cpu, sptep);
             else dropSpte(kvm, cpu, sptep);
-            if (engine.splitNeedsFlush(pass)) {
-              const gfn = engine.splitFlushGfn(kvm, sptep, pass.gfn);
-              yield* flushRemoteTlbs(kvm, cpu, 'split', gfn, engine.splitFlushPages(kvm, pass.level));
-            }
+            if (flushes && !engine.splitFlushesBeforeDrop) yield* flushForSplit(pass, sptep);
             if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
             finishAttempt(pass, sptep, sp);
           }
@@ -143,6 +142,13 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
       yield* yieldWalk(walk, cpu, false);
     }
   } while (walk.next());
+}
+
+/** 3.10 step 2. */
+function flushForSplit({ kvm, cpu, gfn, level }: SplitPass, hugeSptep: number): Steps<void> {
+  const { engine } = kvm;
+  const first = engine.splitFlushGfn(kvm, hugeSptep, gfn);
+  return flushRemoteTlbs(kvm, cpu, 'split', first, engine.splitFlushPages(kvm, level));
 }
 
 /** 3.4 steps 3 and 4: over again from the head, or on with the next entry. */
@@ -192,7 +198,7 @@ function skipSpte(pass: SplitPass, sptep: number): boolean {
     });
     return true;
   }
-  return roleInvalid(role);
+  return roleInvalid(role) && kvm.engine.splitSkipsInvalid;
 }
 
 /** 3.5 steps 1 and 2: what is to be split, and whether there is room. Returns 0 or ENOSPC. */
@@ -278,7 +284,7 @@ function* dropLockAndTopup(pass: SplitPass, hugeSptep: number): Steps<number> {
   yield* kvm.writeUnlock(cpu);
   letWaitersIn(kvm, cpu);
   // need_topup counted the reason; the topup itself never sleeps in the model.
-  const result = kvm.engine.topupSplitCaches(kvm, cpu, caches) === 0 ? EAGAIN : ENOMEM;
+  const result = (yield* kvm.engine.topupUnlocked(kvm, cpu, caches)) === 0 ? EAGAIN : ENOMEM;
   yield* kvm.writeLock(cpu);
   cpu.count(result === EAGAIN ? C.splitEagain : C.splitEnomem);
   if (result !== EAGAIN) kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);

@@ -7,5 +7,5 @@ export default defineVariant({
   kind: 'profile',
   facts: ['3.1', 'B-01', '3.13'],
   caughtBy: [],
-  apply: () => ({ clearSplitEnd: (lastGfn) => lastGfn + 1 }),
+  apply: () => ({ clearSplitEnd: (lastGfn) => lastGfn + 1, clearSplitsLastPage: true }),
 });

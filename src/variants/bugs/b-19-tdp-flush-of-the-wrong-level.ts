@@ -1,0 +1,21 @@
+import { defineBug } from '../bug.ts';
+
+export default defineBug({
+  name: 'b-19-tdp-flush-of-the-wrong-level',
+  summary: 'flushes of the TDP MMU name the range of one page, whatever the level',
+  id: 'B-19',
+  fix: ['574c3c55e969'],
+  year: 2021,
+  wrong:
+    'The range of the flush for a disconnected table was computed from the wrong level, and covered one ' +
+    'page of it.',
+  needs: 'A flush backend that takes ranges, and a zap or a replacement above 4K.',
+  expected: 'Q49',
+  mayFireFirst: {
+    D7: 'the host took a page while a TLB still had it',
+    Q51: 'a translation out of a freed table is left',
+  },
+  scenario: 'both-mmus',
+  parameters: { flushBackend: 'range-l1' },
+  apply: () => ({ tdpFlushPages: () => 1 }),
+});

@@ -1,0 +1,26 @@
+import { spGfn } from '../../mmu/shadow-page.ts';
+import { defineBug } from '../bug.ts';
+
+export default defineBug({
+  name: 'b-51-child-reuse-ignores-role',
+  summary: 'a child is kept although another role is wanted',
+  id: 'B-51',
+  fix: ['81ccda30b4e8'],
+  year: 2026,
+  wrong:
+    'As B-50, for the role: a direct table was kept where L1 has put a table of its own at the same gfn, ' +
+    'or where the permissions have changed.',
+  needs: 'A huge page split by KVM, then L1 splits it itself or changes its permissions.',
+  expected: 'Q10',
+  mayFireFirst: {
+    Q12: 'the child has not the role its parent asks for',
+    Q20: 'a reverse map names a leaf of another kind',
+    Q11: 'a direct page stands where L1 has a table',
+    Q28: 'a leaf allows more than its page',
+  },
+  facts: ['CVE-2026-53359', 'childReuseIgnoresRole'],
+  scenario: 'l1-remap',
+  apply: () => ({
+    childIsReusable: (kvm, child, gfn) => spGfn(kvm, child) === gfn,
+  }),
+});
