@@ -8,7 +8,13 @@ import type { Kvm } from '../mmu/kvm.ts';
 export type ActorSpec =
   | { readonly kind: 'l2-vcpu'; readonly vcpu: number; readonly workload: Workload }
   | { readonly kind: 'split-worker'; readonly shard: number }
-  | { readonly kind: 'migration'; readonly slots: readonly number[]; readonly rounds: number }
+  | {
+      readonly kind: 'migration';
+      readonly slots: readonly number[];
+      readonly rounds: number;
+      /** Most pages that one CLEAR names; absent: the whole slot at once. */
+      readonly clearPages?: number;
+    }
   | { readonly kind: 'cast'; readonly member: CastKind; readonly options: CastOptions }
   | { readonly kind: 'custom'; readonly name: string; readonly options: Readonly<Record<string, unknown>> };
 

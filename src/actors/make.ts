@@ -22,7 +22,7 @@ export function makeActor(
     case 'split-worker':
       return splitWorker(context, spec.shard);
     case 'migration':
-      return migration(context, spec.slots, spec.rounds);
+      return migration(context, spec.slots, spec.rounds, spec.clearPages);
     case 'cast': {
       const member = CAST[spec.member];
       if (member === undefined) throw new Error(`there is no actor named ${spec.member}`);

@@ -19,7 +19,13 @@ import { lockUserSpace, unlockUserSpace } from './user-lock.ts';
 /** Pages copied between two safepoints. */
 const COPY_BATCH = 4096;
 
-export function* migration(context: ActorContext, slotIds: readonly number[], rounds: number): Steps<void> {
+/** @param clearPages most pages that one CLEAR names, at most 64; 0: the whole slot at once */
+export function* migration(
+  context: ActorContext,
+  slotIds: readonly number[],
+  rounds: number,
+  clearPages = 0,
+): Steps<void> {
   const { kvm, cpu } = context;
   const slots = kvm.slots.filter((slot) => slotIds.includes(slot.config.id));
   const split = kvm.config.shards > 1 ? splitByShards : splitInline;
@@ -35,11 +41,11 @@ export function* migration(context: ActorContext, slotIds: readonly number[], ro
   if (shared) yield* unlockUserSpace(kvm, cpu);
   for (let round = 0; round < rounds; round++) {
     cpu.count(C.rounds);
-    for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared);
+    for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared, clearPages);
   }
   yield* stopVcpus(kvm, cpu);
   // Stopped vCPUs have emptied their PML buffers on the way out, and what is left in rings is reaped here.
-  for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared);
+  for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared, clearPages);
   for (const slot of slots) yield* compare(kvm, cpu, slot);
   cpu.count(C.migrations);
   const over = kvm.base + KVM.finished;
@@ -72,12 +78,18 @@ function noteFirstCopy(kvm: Kvm, slot: MemSlot): void {
 }
 
 /** One round: fetch the log, clear it if that is a call of its own, copy what it named. */
-function* harvestAndCopy(kvm: Kvm, cpu: Cpu, slot: MemSlot, shared: boolean): Steps<void> {
+function* harvestAndCopy(
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  shared: boolean,
+  clearPages: number,
+): Steps<void> {
   if (shared) {
     yield* lockUserSpace(kvm, cpu);
     takeRecopy(kvm, slot);
   }
-  yield* harvest(kvm, cpu, slot);
+  yield* harvest(kvm, cpu, slot, clearPages);
   if (shared) yield* unlockUserSpace(kvm, cpu);
   const { userBitmap, bitmapWords } = slot.layout;
   for (let word = 0; word < bitmapWords; word++) {
@@ -94,16 +106,37 @@ function* harvestAndCopy(kvm: Kvm, cpu: Cpu, slot: MemSlot, shared: boolean): St
 }
 
 /** What the log has to say about the slot goes into its user bitmap, and its pages are write-protected again. */
-function* harvest(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
+function* harvest(kvm: Kvm, cpu: Cpu, slot: MemSlot, clearPages: number): Steps<void> {
   if (kvm.config.ringEntries > 0) {
     yield* reapDirtyRings(kvm, cpu);
     takeHarvested(kvm, slot);
     return;
   }
   yield* getDirtyLog(kvm, cpu, slot);
-  if (kvm.get(KVM.manualProtect) !== 0) {
+  if (kvm.get(KVM.manualProtect) === 0) return;
+  if (clearPages > 0) yield* clearInParts(kvm, cpu, slot, clearPages);
+  else {
     const pages = Math.ceil(slot.npages / 64) * 64;
     yield* clearDirtyLog(kvm, cpu, slot, 0, pages);
+  }
+}
+
+/** CLEAR of what user space has in hand, up to `most` pages of one 64-bit word at a time, as QEMU clears what it sends next. */
+function* clearInParts(kvm: Kvm, cpu: Cpu, slot: MemSlot, most: number): Steps<void> {
+  const { userBitmap, bitmapWords } = slot.layout;
+  for (let word = 0; word < bitmapWords; word += 2) {
+    let [lo, hi] = [kvm.w[userBitmap + word]!, kvm.w[userBitmap + word + 1]!];
+    while ((lo | hi) !== 0) {
+      const mask = { lo: 0, hi: 0 };
+      for (let i = 0; i < most && (lo | hi) !== 0; i++) {
+        const [lowLo, lowHi] = lo !== 0 ? [lo & -lo, 0] : [0, hi & -hi];
+        mask.lo |= lowLo;
+        mask.hi |= lowHi;
+        lo ^= lowLo;
+        hi ^= lowHi;
+      }
+      yield* clearDirtyLog(kvm, cpu, slot, word * 32, 64, mask);
+    }
   }
 }
 

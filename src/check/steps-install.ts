@@ -28,6 +28,8 @@ class Section {
 
 class Installs extends StepCheckBase {
   private readonly sections: PerActor<Section>;
+  /** Ranges that kvm_zap_gfn_range() is going over. */
+  private readonly zapped: (readonly [start: number, end: number])[] = [];
 
   constructor(kvm: Kvm, report: StepBroken) {
     super(kvm, report);
@@ -36,6 +38,15 @@ class Installs extends StepCheckBase {
 
   override begin(): void {
     this.sections.reset();
+    this.zapped.length = 0;
+  }
+
+  override zapRange(_cpu: Cpu, start: number, end: number, begin: boolean): void {
+    if (begin) this.zapped.push([start, end]);
+    else {
+      const at = this.zapped.findIndex(([first, last]) => first === start && last === end);
+      this.zapped.splice(at, 1);
+    }
   }
 
   override installed(cpu: Cpu, rootSp: number, sptep: number, seq: number): void {
@@ -65,6 +76,14 @@ class Installs extends StepCheckBase {
         `${cpu.name} installed gfn ${hex(gfn)} as it found it under mmu_invalidate_seq ${seq}, ` +
           (inRange ? 'and an invalidation of it is in progress' : `which is ${now} by now`),
         [sptep * 2, kvm.base + KVM.invalidateSeq],
+      );
+    }
+    if (this.zapped.some(([start, end]) => gfn < end && gfn + kvm.pages(level) > start)) {
+      this.report(
+        cpu,
+        'D17',
+        `${cpu.name} installed gfn ${hex(gfn)} while kvm_zap_gfn_range() is going over it`,
+        [sptep * 2],
       );
     }
     if (isWritable(lo)) this.madeWritable(this.sections.of(cpu).writable, gfn);

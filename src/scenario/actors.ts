@@ -65,7 +65,10 @@ export function makeActors(spec: MachineSpec, p: CommonParameters, config: KvmCo
     ranges: workloadRanges(config),
   };
   const actors: ActorSpec[] = [];
-  if (spec.migration !== false) actors.push({ kind: 'migration', slots: [1], rounds: p.rounds });
+  if (spec.migration !== false) {
+    const clear = p.clearPages === 0 ? {} : { clearPages: p.clearPages };
+    actors.push({ kind: 'migration', slots: [1], rounds: p.rounds, ...clear });
+  }
   if (config.shards > 1) {
     for (let shard = 0; shard < config.shards; shard++) actors.push({ kind: 'split-worker', shard });
   }

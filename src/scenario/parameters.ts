@@ -192,6 +192,13 @@ export const COMMON_PARAMETERS = {
     default: 3,
     describe: 'rounds of harvest and copy while the guest runs',
   },
+  clearPages: {
+    type: 'integer',
+    min: 0,
+    max: 64,
+    default: 0,
+    describe: 'pages that one KVM_CLEAR_DIRTY_LOG names, just before they are copied; 0: the whole slot',
+  },
   rootSwitchRate: {
     type: 'number',
     min: 0,

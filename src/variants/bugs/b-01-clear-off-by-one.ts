@@ -13,5 +13,6 @@ export default defineBug({
   needs: 'INITIALLY_SET, and a mask whose last bit is the first page of a huge page.',
   expected: 'Q43',
   scenario: 'initially-all-set',
-  apply: () => ({ clearSplitEnd: (lastGfn) => lastGfn }),
+  parameters: { clearPages: 3 },
+  apply: () => ({ clearSplitEnd: (lastGfn) => lastGfn, clearSplitsLastPage: true }),
 });

@@ -15,7 +15,8 @@ export default defineBug({
     D7: 'the host took a page while a TLB still had it',
     Q51: 'a translation out of a freed table is left',
   },
-  scenario: 'both-mmus',
-  parameters: { flushBackend: 'range-l1' },
+  scenario: 'log-cycle',
+  // Without yields, as the walker's own flush is short of a range too (H-E).
+  parameters: { l1Vcpus: 1, flushBackend: 'range-l2', preempt: 'none', reschedRate: 0 },
   apply: () => ({ tdpFlushPages: () => 1 }),
 });

@@ -10,9 +10,8 @@ export default defineBug({
     'The zap registered only where it started instead of all gfns, so that faults could put back what it ' +
     'had looked at already.',
   needs: 'A fault between a yield of the zap and its end.',
-  expected: 'Q24',
+  expected: 'D17',
   mayFireFirst: {
-    D17: 'a fault installs what the zap invalidates',
     D7: 'a translation survives the zap',
   },
   scenario: 'zap-all',
