@@ -1,5 +1,7 @@
 /** Reading recordings from files: a bounded amount, plain or compressed. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { parseRecordingText, RecordingError, type ParsedRecording } from './parse.ts';
 
 /** No recording of the machines that KVM people use comes near it; more is not read. */
@@ -9,8 +11,10 @@ export interface LoadedRecording extends ParsedRecording {
   readonly file: string;
 }
 
+const TOO_LARGE = `a recording has at most ${MAX_FILE_BYTES} bytes (256 MiB)`;
+
 /** @throws RecordingError */
-function readBounded(file: string): string {
+function readBounded(file: string): Buffer {
   let fd: number;
   try {
     fd = openSync(file, 'r');
@@ -22,19 +26,35 @@ function readBounded(file: string): string {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new RecordingError(`${file}: not a file`);
-    if (stat.size > MAX_FILE_BYTES)
-      throw new RecordingError(
-        `${file}: ${stat.size} bytes; a recording has at most ${MAX_FILE_BYTES} (256 MiB)`,
-      );
-    return readFileSync(fd, 'utf8');
+    if (stat.size > MAX_FILE_BYTES) throw new RecordingError(`${file}: ${stat.size} bytes; ${TOO_LARGE}`);
+    return readFileSync(fd);
   } finally {
     closeSync(fd);
   }
 }
 
+/** @throws RecordingError if it is damaged, or larger than a recording may be once it is unpacked */
+function unpack(file: string, bytes: Buffer): Buffer {
+  const options = { maxOutputLength: MAX_FILE_BYTES };
+  try {
+    if (file.endsWith('.br')) return brotliDecompressSync(bytes, options);
+    if (file.endsWith('.gz')) return gunzipSync(bytes, options);
+    return bytes;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw new RecordingError(`${file}: unpacked: ${TOO_LARGE}`);
+    throw new RecordingError(
+      `${file}: damaged, or not compressed as its name says: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
 /** @throws RecordingError naming the file, and the field if the JSON is sound */
 export function loadRecording(file: string): LoadedRecording {
-  const text = readBounded(file);
+  const text = unpack(file, readBounded(file)).toString('utf8');
   try {
     return { file, ...parseRecordingText(text) };
   } catch (error) {
@@ -42,4 +62,36 @@ export function loadRecording(file: string): LoadedRecording {
       throw new RecordingError(`${file}: ${error.message}`, { cause: error });
     throw error;
   }
+}
+
+const RECORDING_FILE = /\.json(\.br|\.gz)?$/;
+
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) return filesBelow(path);
+      return entry.isFile() && RECORDING_FILE.test(entry.name) ? [path] : [];
+    });
+}
+
+/**
+ * The file, or those of a directory and the directories in it: `*.json`, also compressed (`.br`, `.gz`).
+ * @throws RecordingError if there is nothing
+ */
+export function recordingFiles(path: string): string[] {
+  let directory: boolean;
+  try {
+    directory = statSync(path).isDirectory();
+  } catch (error) {
+    throw new RecordingError(`${path}: cannot be read: ${(error as NodeJS.ErrnoException).code}`, {
+      cause: error,
+    });
+  }
+  if (!directory) return [path];
+  const files = filesBelow(path);
+  if (files.length === 0)
+    throw new RecordingError(`${path}: holds no recording (*.json, *.json.br, *.json.gz)`);
+  return files;
 }
