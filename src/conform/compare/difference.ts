@@ -20,6 +20,7 @@ export const KINDS = [
   'flushes',
   'passes',
   'nested',
+  'yields',
   'order',
 ] as const;
 export type Kind = (typeof KINDS)[number];
@@ -39,6 +40,7 @@ export const KIND_GROUPS: Readonly<Record<'snapshots' | 'counters' | 'events', r
     'flushes',
     'passes',
     'nested',
+    'yields',
     'order',
   ],
 };
@@ -62,6 +64,7 @@ export const KIND_TEXTS: Readonly<Record<Kind, string>> = {
   flushes: 'TLB flushes',
   passes: 'begin and end of splitting, write protection and log words, with their ranges',
   nested: 'nested VM entries and exits',
+  yields: 'mmu_lock given up on the way, or not',
   order: 'the order of all these events among each other',
 };
 

@@ -1,6 +1,6 @@
 /**
  * Events in words that do not depend on times, page ids and host addresses: two events are the same if and only if their
- * words are. A field that is not said here is not compared.
+ * words are. `eventDetails` has the fields that are compared one by one in events whose words agree.
  */
 import type { EventOf, EventType, RecordedEvent } from '../events.ts';
 import type { Kind } from './difference.ts';
@@ -9,8 +9,8 @@ import { accessText, tableText, type PageNames } from './names.ts';
 import { spteText } from './sptes.ts';
 import { ERRNO_NAMES } from '../../mmu/errno.ts';
 
-/** Under which kind an event is compared; null: it is not. */
-export const EVENT_KINDS: Readonly<Record<EventType, Exclude<Kind, 'order'> | null>> = {
+/** Under which kind an event is compared. */
+export const EVENT_KINDS: Readonly<Record<EventType, Exclude<Kind, 'order'>>> = {
   kvm_mmu_split_huge_page: 'splits',
   probe_try_rmap: 'attempts',
   probe_try_one: 'attempts',
@@ -52,9 +52,8 @@ export const EVENT_KINDS: Readonly<Record<EventType, Exclude<Kind, 'order'> | nu
   probe_gfn_wrprot: 'passes',
   probe_gfn_wrprot_ret: 'passes',
   probe_zap_collapsible: 'passes',
-  // Whether the scheduler or somebody else wanted the CPU or the lock is a matter of time.
-  probe_cond_resched_write: null,
-  probe_cond_resched_read: null,
+  probe_cond_resched_write: 'yields',
+  probe_cond_resched_read: 'yields',
 };
 
 export interface Reader {
@@ -82,7 +81,7 @@ const shadowPageText = (
   `gfn ${event.gfn} level ${event.level} ${event.direct === 1 ? 'direct' : 'indirect'} ${accessText(event.access ?? 0)}` +
   `${event.invalid === 1 ? ' invalid' : ''}, root count ${event.root_count}, ${event.unsync === true ? 'unsync' : 'in sync'}`;
 
-const SAY: { readonly [T in EventType]?: Say<T> } = {
+const SAY: { readonly [T in EventType]: Say<T> } = {
   kvm_mmu_split_huge_page: ({ gfn, spte, level, errno }, { host }) =>
     `split of gfn ${gfn} level ${level}: ${errnoText(errno)} (${spteText(spte, level, host)})`,
   probe_try_rmap: ({ rmap_many }) => `rmap head with ${rmap_many === 1 ? 'a list' : 'one entry'}`,
@@ -110,7 +109,7 @@ const SAY: { readonly [T in EventType]?: Say<T> } = {
     `huge SPTE dropped at ${place(event.at, reader, op)} (${spteText(event.spte, 2, reader.host)}), ` +
     (event.flush === 0 ? 'no flush' : 'flush'),
   kvm_page_fault: ({ vcpu, address, error_code }) =>
-    `fault of vCPU ${vcpu} at ${address}, error code ${error_code}`,
+    `fault of vCPU ${vcpu} in page ${address.slice(0, -3) || '0'}, error code ${error_code}`,
   kvm_mmu_spte_requested: ({ gfn, pfn, level }, { host }) => {
     const held = host.gfnOf(Number.parseInt(pfn, 16));
     return `the host gives gfn ${gfn} at level ${level}${held === gfn ? '' : ` another page (pfn ${pfn})`}`;
@@ -150,10 +149,20 @@ const SAY: { readonly [T in EventType]?: Say<T> } = {
   probe_gfn_wrprot_ret: ({ ret }) =>
     `write protection of the gfn ended: ${ret === 0 ? 'nothing changed' : 'flush needed'}`,
   probe_zap_collapsible: () => 'collapsible SPTEs zapped',
+  probe_cond_resched_write: ({ ret }) =>
+    `lock held for write ${ret === 1 ? 'given up and taken again' : 'kept'}`,
+  probe_cond_resched_read: ({ ret }) =>
+    `lock held for read ${ret === 1 ? 'given up and taken again' : 'kept'}`,
 };
 
 /** The event as it is compared and shown. */
 export function eventText(event: RecordedEvent, reader: Reader, op: number): string {
-  const say = SAY[event.type] as ((event: RecordedEvent, reader: Reader, op: number) => string) | undefined;
-  return say === undefined ? event.type : say(event, reader, op);
+  return (SAY[event.type] as (event: RecordedEvent, reader: Reader, op: number) => string)(event, reader, op);
+}
+
+/** Where the program of the guest puts its code says nothing about KVM, so these do not decide which event is which. */
+export function eventDetails(event: RecordedEvent): ReadonlyArray<readonly [field: string, value: string]> {
+  if (event.type === 'kvm_page_fault') return [['offset in page', event.address.slice(-3)]];
+  if (event.type === 'kvm_nested_vmenter') return [['nested_rip', event.nested_rip]];
+  return [];
 }

@@ -3,13 +3,14 @@ import type { RecordedEvent } from '../events.ts';
 import type { Recording } from '../recording.ts';
 import { align } from './align.ts';
 import type { Kind, Tally } from './difference.ts';
-import { EVENT_KINDS, eventText, type Reader } from './event-text.ts';
+import { EVENT_KINDS, eventDetails, eventText, type Reader } from './event-text.ts';
 import { mergeTdpChanges } from './tdp-runs.ts';
 
 interface Said {
   readonly type: string;
   readonly kind: Kind;
   readonly text: string;
+  readonly details: ReturnType<typeof eventDetails>;
 }
 
 /** Events of the background belong to no operation: which one they fall into is a matter of time. */
@@ -22,7 +23,7 @@ function sayAll(
 ): ReadonlyMap<number, readonly Said[]> {
   const byOp = new Map<number, RecordedEvent[]>();
   for (const event of recording.events) {
-    if (EVENT_KINDS[event.type] === null || skipped.has(event.type)) continue;
+    if (skipped.has(event.type)) continue;
     const key = event.task === undefined ? (event.op ?? BACKGROUND) : BACKGROUND;
     const list = byOp.get(key);
     if (list === undefined) byOp.set(key, [event]);
@@ -33,13 +34,16 @@ function sayAll(
       op,
       mergeTdpChanges(events).map((event) => ({
         type: event.type,
-        kind: EVENT_KINDS[event.type]!,
+        kind: EVENT_KINDS[event.type],
         text: eventText(event, reader, event.op ?? Number.MAX_SAFE_INTEGER),
+        details: eventDetails(event),
       })),
     ]),
   );
 }
 
+/** Kinds that stand beside the others. */
+const UNORDERED: ReadonlySet<Kind> = new Set(['yields']);
 const NOTHING = 'nothing more';
 
 /** Of two stretches that differ, those of one type stand against each other. */
@@ -55,6 +59,18 @@ function pairUp(
   return [...pairs, ...rest.map((said) => [undefined, said] as const)];
 }
 
+function compareDetails(tally: Tally, op: number | undefined, one: Said, two: Said): void {
+  for (const [k, [field, expected]] of one.details.entries())
+    tally.value({
+      kind: one.kind,
+      field: `${one.type}.${field}`,
+      op,
+      where: `${one.text}: ${field}`,
+      expected,
+      actual: two.details[k]?.[1] ?? 'absent',
+    });
+}
+
 function compareKind(
   tally: Tally,
   op: number | undefined,
@@ -66,9 +82,14 @@ function compareKind(
     a.map(({ text }) => text),
     b.map(({ text }) => text),
   );
-  let same = a.length;
+  let same = 0;
+  let [aAt, bAt] = [0, 0];
+  const agree = (until: number): void => {
+    for (; aAt < until; aAt++, bAt++, same++) compareDetails(tally, op, a[aAt]!, b[bAt]!);
+  };
   for (const { aStart, aEnd, bStart, bEnd } of hunks) {
-    same -= aEnd - aStart;
+    agree(aStart);
+    [aAt, bAt] = [aEnd, bEnd];
     for (const [one, two] of pairUp(a.slice(aStart, aEnd), b.slice(bStart, bEnd)))
       tally.differs({
         kind,
@@ -79,6 +100,7 @@ function compareKind(
         actual: two?.text ?? NOTHING,
       });
   }
+  agree(a.length);
   tally.same(kind, same);
   return hunks.length === 0;
 }
@@ -87,20 +109,22 @@ function compareOp(tally: Tally, op: number | undefined, a: readonly Said[], b: 
   let same = true;
   for (const kind of new Set([...a, ...b].map((said) => said.kind))) {
     const of = (all: readonly Said[]): Said[] => all.filter((said) => said.kind === kind);
-    if (!compareKind(tally, op, kind, of(a), of(b))) same = false;
+    if (!compareKind(tally, op, kind, of(a), of(b)) && !UNORDERED.has(kind)) same = false;
   }
   // Where the kinds differ in themselves their interleaving cannot be the same.
-  if (!same || a.length === 0) return;
-  const at = a.findIndex(({ text }, k) => b[k]?.text !== text);
+  if (!same) return;
+  const [one, two] = [a, b].map((all) => all.filter(({ kind }) => !UNORDERED.has(kind))) as [Said[], Said[]];
+  if (one.length === 0) return;
+  const at = one.findIndex(({ text }, k) => two[k]?.text !== text);
   if (at < 0) tally.same('order');
   else
     tally.differs({
       kind: 'order',
-      field: `${a[at]!.type}/${b[at]!.type}`,
+      field: `${one[at]!.type}/${two[at]!.type}`,
       op,
-      where: `event ${at + 1} of ${a.length}`,
-      expected: a[at]!.text,
-      actual: b[at]!.text,
+      where: `event ${at + 1} of ${one.length}`,
+      expected: one[at]!.text,
+      actual: two[at]!.text,
     });
 }
 
