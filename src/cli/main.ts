@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { argumentsOf, looksLikeToken } from '../campaign/tokens.ts';
+import { conformCommand } from './conform.ts';
 import { exploreCommand } from './explore.ts';
 import { listCommand } from './list.ts';
 import { replayCommand } from './replay.ts';
@@ -47,10 +48,12 @@ const RUN_OPTIONS = [
   'strategy',
   'replays',
   'certificate',
+  'diff',
+  'write',
   'help',
   'version',
 ];
-const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'list', 'completion'];
+const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'conform', 'list', 'completion'];
 /** Those that take a scenario and its parameters, and those of them that take a token in its place. */
 const SCENARIO_COMMANDS = COMMANDS.slice(0, 4);
 const TOKEN_COMMANDS = ['replay', 'shrink'];
@@ -110,7 +113,7 @@ export async function main(given: readonly string[]): Promise<number> {
     .help()
     .strict()
     .recommendCommands()
-    .demandCommand(1, 'a command is needed: run, explore, replay, shrink or list')
+    .demandCommand(1, 'a command is needed: run, explore, replay, shrink, conform or list')
     .exitProcess(false)
     .showHelpOnFail(false)
     .wrap(Math.min(process.stdout.columns ?? 100, 110))
@@ -124,6 +127,7 @@ export async function main(given: readonly string[]): Promise<number> {
   parser.command(await exploreCommand(args, version, done));
   parser.command(await replayCommand(args, version, done));
   parser.command(await shrinkCommand(args, done));
+  parser.command(conformCommand(done));
   parser.command(listCommand(done));
   await parser.parseAsync();
   return status;

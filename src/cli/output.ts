@@ -42,6 +42,23 @@ export class Output {
     }
   }
 
+  /** Writes a result of another form than an outcome: as JSON where that was asked for, and as a report unless quiet. */
+  write(
+    json: () => unknown,
+    report: (options: { readonly width: number; readonly color: boolean }) => string,
+    failure?: string,
+  ): void {
+    this.progress.clear();
+    const document = (): string => `${JSON.stringify(json(), null, 2)}\n`;
+    if (this.json === '-') {
+      process.stdout.write(document());
+      return;
+    }
+    if (this.json !== undefined) writeFileSync(this.json, document());
+    if (!this.quiet) process.stdout.write(report({ width: this.width, color: this.color }));
+    else if (failure !== undefined) process.stderr.write(`splitstorm: ${failure}\n`);
+  }
+
   line(text: string): void {
     if (!this.quiet && this.json !== '-') process.stdout.write(`${text}\n`);
   }

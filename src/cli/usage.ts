@@ -11,6 +11,8 @@ const USER_ERRORS = new Set([
   'ArenaError',
   'StrategyError',
   'TokenError',
+  'RecordingError',
+  'NotPerformable',
 ]);
 
 /** By name and not by class: a user's module may have its own copy of ours. */

@@ -82,8 +82,9 @@ export interface Difference {
   readonly actual: string;
 }
 
-/** How many differences of one file are kept with their words; all are counted. */
-const KEPT = 500;
+/** How many differences of one kind are kept with their words; all are counted. */
+const KEPT = 200;
+const KEPT_ALLOWED = 20;
 
 export interface Counted {
   compared: number;
@@ -99,11 +100,21 @@ export interface KeptDifference extends Difference {
   readonly allowed?: string;
 }
 
+/** All differences of one kind in one field. */
+export interface FieldCount {
+  readonly kind: Kind;
+  readonly field: string;
+  readonly first: Difference;
+  times: number;
+}
+
 export class Tally {
   readonly counts: Record<Kind, Counted>;
-  /** The first of each kind in the order of the operations, then the rest as they came. */
-  readonly kept: KeptDifference[] = [];
+  /** By the entry of the list. */
   readonly allowedBy = new Map<string, number>();
+  private readonly fields = new Map<string, FieldCount>();
+  private readonly kept: KeptDifference[] = [];
+  private readonly keptOf = new Map<string, number>();
   private readonly allowing: Allowing;
 
   constructor(allowing: Allowing) {
@@ -119,7 +130,8 @@ export class Tally {
 
   /** One compared value that is not the same. */
   differs(difference: Difference): void {
-    const counted = this.counts[difference.kind];
+    const { kind, field } = difference;
+    const counted = this.counts[kind];
     counted.compared++;
     counted.different++;
     const rule = this.allowing(difference);
@@ -127,13 +139,46 @@ export class Tally {
       counted.allowed++;
       this.allowedBy.set(rule, (this.allowedBy.get(rule) ?? 0) + 1);
     }
-    if (this.kept.length < KEPT)
-      this.kept.push(rule === undefined ? difference : { ...difference, allowed: rule });
+    const key = `${kind} ${field}`;
+    const ofField = this.fields.get(key);
+    if (ofField === undefined) this.fields.set(key, { kind, field, first: difference, times: 1 });
+    else ofField.times++;
+    const list = rule === undefined ? kind : `${kind} allowed`;
+    const times = this.keptOf.get(list) ?? 0;
+    if (times >= (rule === undefined ? KEPT : KEPT_ALLOWED)) return;
+    this.keptOf.set(list, times + 1);
+    this.kept.push(rule === undefined ? difference : { ...difference, allowed: rule });
   }
 
   /** Compares two texts as one value. */
   value(difference: Difference): void {
     if (difference.expected === difference.actual) this.same(difference.kind);
     else this.differs(difference);
+  }
+
+  /** In the order of the operations; what an operation did comes before what a snapshot shows after it. */
+  differences(): KeptDifference[] {
+    const rank = ({ op, snapshot, kind }: Difference): number =>
+      (op ?? Number.MAX_SAFE_INTEGER / 8) * 4 +
+      (snapshot === undefined ? 0 : 2) +
+      (kind === 'results' || kind === 'counters' ? 1 : 0);
+    return this.kept
+      .map((difference, at) => ({ difference, at, rank: rank(difference) }))
+      .toSorted((a, b) => a.rank - b.rank || a.at - b.at)
+      .map(({ difference }) => difference);
+  }
+
+  byField(): readonly FieldCount[] {
+    return [...this.fields.values()];
+  }
+
+  total(kinds: readonly Kind[] = KINDS): Counted {
+    const sum = { compared: 0, different: 0, allowed: 0 };
+    for (const kind of kinds) {
+      sum.compared += this.counts[kind].compared;
+      sum.different += this.counts[kind].different;
+      sum.allowed += this.counts[kind].allowed;
+    }
+    return sum;
   }
 }
