@@ -84,9 +84,14 @@ function checkRoots(walk: TdpWalk, broken: ReportBroken): void {
   }
 }
 
-/** vCPUs that have the root loaded, and the reference of whoever invalidated it and has not zapped it yet. */
+/**
+ * vCPUs that have the root loaded, the reference of whoever invalidated it and has not zapped it yet, and that of the TDP MMU
+ * itself to a valid one.
+ */
 function rootUsers(kvm: Kvm, root: number): number {
-  let users = (kvm.w[kvm.header(root) + SP.flags]! & SP_TDP_ZAP) !== 0 ? 1 : 0;
+  const header = kvm.header(root);
+  let users = (kvm.w[header + SP.flags]! & SP_TDP_ZAP) !== 0 ? 1 : 0;
+  if (kvm.engine.tdpRootsPersist && !roleInvalid(kvm.w[header + SP.role]!)) users++;
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
     if (kvm.w[kvm.vcpuWord(vcpu) + VCPU.roots + ROOT_L1] === root) users++;
   }

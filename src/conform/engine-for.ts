@@ -30,6 +30,8 @@ export const engineNamed = (name: string): Engine =>
 export interface SplitGuide {
   forcesTopup(cpu: Cpu): boolean;
   topupBegin(cpu: Cpu): void;
+  /** The scheduler wants the CPU in the middle of a walk that owes a flush. */
+  takesWalker(): boolean;
 }
 
 /** The engine with the reschedules of a recording put in. */
@@ -39,6 +41,10 @@ export function guided(engine: Engine, guide: SplitGuide): Engine {
     needTopupSplitCachesOrResched(kvm: Kvm, cpu: Cpu, caches: SplitCaches): boolean {
       const needed = engine.needTopupSplitCachesOrResched(kvm, cpu, caches);
       return guide.forcesTopup(cpu) || needed;
+    },
+    walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean): boolean {
+      const needed = engine.walkerNeedsResched(kvm, cpu, flushOwed);
+      return (flushOwed && guide.takesWalker()) || needed;
     },
     topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): number {
       guide.topupBegin(cpu);

@@ -270,8 +270,11 @@ export class EventRecorder extends Observer {
     this.tell(cpu, { type: 'probe_rmap_recycle' });
   }
 
-  override gfnWriteProtected(cpu: Cpu, gfn: number, level: number, changed: boolean): void {
+  override gfnWriteProtect(cpu: Cpu, gfn: number, level: number): void {
     this.tell(cpu, { type: 'probe_gfn_wrprot', gfn, level });
+  }
+
+  override gfnWriteProtected(cpu: Cpu, _gfn: number, changed: boolean): void {
     this.tell(cpu, { type: 'probe_gfn_wrprot_ret', ret: changed ? 1 : 0 });
   }
 

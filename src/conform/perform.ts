@@ -26,7 +26,7 @@ import { guided } from './engine-for.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { GuestTables } from './guest-tables.ts';
 import { guestRun } from './guest-run.ts';
-import { inputsOf, type Inputs } from './inputs.ts';
+import { Inputs } from './inputs.ts';
 import { isOn, machineOf, NotPerformable, rootKey, type RecordedMachine } from './machine.ts';
 import type { Operation, OperationOf } from './operations.ts';
 import { PageNames } from './page-names.ts';
@@ -67,16 +67,19 @@ class Performer {
   private cr4: string;
   private requested = 0;
   private toppedUp = false;
+  /** Yields with a flush in the operation in progress. */
+  private yieldsTaken = 0;
 
   constructor(recording: Recording, engine: Engine) {
     this.recorded = recording;
     this.engineName = engine.name;
     this.machine = machineOf(recording);
-    this.inputs = inputsOf(recording);
+    this.inputs = new Inputs(recording);
     const arena = Arena.tracked(computeLayout(this.machine.dims));
     const log = new RunLog();
     const guide = guided(engine, {
-      forcesTopup: () => this.inputs.get(this.recorder.op ?? -1)?.has(this.recorder.attempts) === true,
+      forcesTopup: () => this.inputs.of(this.recorder.op).topups.has(this.recorder.attempts),
+      takesWalker: () => this.yieldsTaken++ < this.inputs.of(this.recorder.op).flushingYields,
       topupBegin: (cpu) => {
         this.toppedUp = true;
         this.recorder.topupBegin(cpu);
@@ -103,6 +106,7 @@ class Performer {
     for (const operation of this.recorded.operations) {
       try {
         this.recorder.begin(operation.op);
+        this.yieldsTaken = 0;
         operations.push(this.perform(operation));
       } catch (error) {
         if (!(error instanceof KernelBug) && !(error instanceof NotPerformable)) throw error;

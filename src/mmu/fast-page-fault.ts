@@ -73,7 +73,7 @@ export function* fastPageFault(vcpu: Vcpu, fault: FastFault): Steps<number> {
   return result;
 }
 
-/** What the last try has found in the entry, and what it made of it. */
+/** What the last try has found in the entry, and what is there now. */
 interface Seen {
   oldLo: number;
   oldHi: number;
@@ -102,6 +102,8 @@ function* tryToFix(vcpu: Vcpu, fault: FastFault, seen: Seen): Steps<number | und
     return RET_PF_INVALID;
   if (cpu.stepped) yield cpu.at(Op.CompareExchange64, sptep * 2);
   if (!cpu.compareExchange64(sptep, lo, hi, newLo, newHi)) return undefined;
+  seen.newLo = newLo;
+  seen.newHi = newHi;
   kvm.observer.fastFixed(cpu, sptep, fault.gfn, newLo, newHi);
   cpu.count(C.fastPageFaults);
   // Only now, but before this vCPU enters the guest again (D19).

@@ -71,7 +71,7 @@ export class Observer {
   tdpPageMade(_cpu: Cpu, _sp: number): void {}
   /** __link_shadow_page() begins: table `sp` is about to go to `sptep`; `flush` says that a flush was asked for. */
   linkBegin(_cpu: Cpu, _sptep: number, _sp: number, _flush: boolean): void {}
-  /** fast_page_fault: the last entry that the fast path saw, what it would have made of it, and how it ended. */
+  /** fast_page_fault: the last entry that the fast path saw, its value then and afterwards, and how it ended. */
   fastPageFault(
     _cpu: Cpu,
     _gfn: number,
@@ -84,8 +84,10 @@ export class Observer {
   ): void {}
   /** A head was too long and has been emptied (kernel-facts 1.3). */
   rmapRecycled(_cpu: Cpu, _gfn: number, _level: number): void {}
-  /** kvm_mmu_slot_gfn_write_protect() of one gfn from `minLevel` up is through; `changed` asks for a flush. */
-  gfnWriteProtected(_cpu: Cpu, _gfn: number, _minLevel: number, _changed: boolean): void {}
+  /** kvm_mmu_slot_gfn_write_protect() of one gfn from `minLevel` up begins. */
+  gfnWriteProtect(_cpu: Cpu, _gfn: number, _minLevel: number): void {}
+  /** It is through; `changed` asks for a flush. */
+  gfnWriteProtected(_cpu: Cpu, _gfn: number, _changed: boolean): void {}
   /** One 64-gfn word of GET, CLEAR or RESET, `offset` pages into its slot, with the bits (lo, hi). */
   logMasked(_cpu: Cpu, _offset: number, _lo: number, _hi: number): void {}
   /** A pass of the TDP split over [start, end) begins or ends. */

@@ -2,10 +2,12 @@
  * Steps in which kernel versions and hypothetical designs differ and that belong to no other area: ranges of flushes,
  * descriptor layout, flush debts of a split pass, what a split refuses (kernel-facts 0, 1.3, 3.13, 9.4, B-14 to B-17).
  */
+import type { Cpu } from '../cpu/cpu.ts';
 import type { Steps } from '../cpu/steps.ts';
 import { isWritable } from './format.ts';
 import type { Kvm } from './kvm.ts';
 import { descAdd61, descRemove61 } from './pte-desc.ts';
+import { needResched } from './resched.ts';
 import type { SplitPass } from './shadow/split-pass.ts';
 import { canBeMadeWritable } from './spte.ts';
 
@@ -53,6 +55,8 @@ export interface VersionSteps {
   readonly splitSkipsNonNested: boolean;
 
   // -- preemption (10.2) --
+  /** need_resched() as the walk over reverse maps asks it between two heads; `flushOwed`: a yield would flush first. */
+  walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean): boolean;
   /** rwlock_needbreak() looks at contention whatever the effective preemption model is (B-56). */
   readonly needbreakInAllModels: boolean;
 }
@@ -77,5 +81,6 @@ export const VERSION_STEPS: VersionSteps = {
   descRemove: descRemove61,
   splitsWithoutTdp: false,
   splitSkipsNonNested: true,
+  walkerNeedsResched: (kvm, cpu) => needResched(kvm, cpu),
   needbreakInAllModels: false,
 };

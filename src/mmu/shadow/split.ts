@@ -137,7 +137,7 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
       sptep = nextAttempt(pass, walk.head, then);
     }
     if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
-    if (walk.wantsYield(cpu)) {
+    if (walk.wantsYield(cpu, false)) {
       if (pass.owes) yield* engine.settleDebt(pass, 'F2');
       yield* yieldWalk(walk, cpu, false);
     }

@@ -6,7 +6,7 @@ import { flushRemoteTlbs } from '../flush.ts';
 import type { Kvm } from '../kvm.ts';
 import type { FlushReason } from '../observer.ts';
 import type { MemSlot } from '../memslot.ts';
-import { needResched, rwlockNeedbreak, yieldMmuLock } from '../resched.ts';
+import { rwlockNeedbreak, yieldMmuLock } from '../resched.ts';
 
 /** Handles one rmap head (its word); true if TLBs must be flushed. */
 export type RmapHandler = (head: number) => Steps<boolean>;
@@ -47,10 +47,13 @@ export class RmapWalk {
     return head <= last;
   }
 
-  /** Step 3: should the lock be given up? The caller has announced a load of the queue word if `kvm.needbreakVisible`. */
-  wantsYield(cpu: Cpu): boolean {
+  /**
+   * Step 3: should the lock be given up? The caller has announced a load of the queue word if `kvm.needbreakVisible`.
+   * @param flushOwed a flush would come before the yield
+   */
+  wantsYield(cpu: Cpu, flushOwed: boolean): boolean {
     this.contended = rwlockNeedbreak(this.kvm, cpu);
-    return this.contended || needResched(this.kvm, cpu);
+    return this.contended || this.kvm.engine.walkerNeedsResched(this.kvm, cpu, flushOwed);
   }
 
   /** Pages from the start up to the first 4 KiB page of the present head: what KVM flushes before it yields (H-E). */
@@ -99,7 +102,7 @@ export function* slotHandleLevel(
   do {
     if (yield* handler(walk.head)) flush = true;
     if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
-    if (walk.wantsYield(cpu)) {
+    if (walk.wantsYield(cpu, flush && flushOnYield)) {
       yield* yieldWalk(walk, cpu, flush && flushOnYield, reason);
       if (flushOnYield) flush = false;
     }

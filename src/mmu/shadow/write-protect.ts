@@ -59,11 +59,12 @@ export function* slotGfnWriteProtect(
   gfn: number,
   minLevel: number,
 ): Steps<boolean> {
+  kvm.observer.gfnWriteProtect(cpu, gfn, minLevel);
   let flush = false;
   for (let level = minLevel; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
     if (yield* rmapWriteProtect(kvm, cpu, slot.rmapWord(gfn, level), true)) flush = true;
   }
   if (hasTdpRoots(kvm) && (yield* tdpWriteProtectGfn(kvm, cpu, slot, gfn, minLevel))) flush = true;
-  kvm.observer.gfnWriteProtected(cpu, gfn, minLevel, flush);
+  kvm.observer.gfnWriteProtected(cpu, gfn, flush);
   return flush;
 }

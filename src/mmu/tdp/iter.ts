@@ -22,6 +22,9 @@ import { spteTable } from '../spte.ts';
 import { walkIndex } from '../shadow/walk-addr.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 
+/** No memslot is above. */
+const MAX_GFN = 0x7fffffff;
+
 export class TdpIter {
   readonly kvm: Kvm;
   /** The root's shadow page. */
@@ -139,6 +142,8 @@ export class TdpIter {
   private *tryStepSide(cpu: Cpu): Steps<boolean> {
     const { kvm } = this;
     if (walkIndex(kvm, this.gfn, this.level) === kvm.entries - 1) return false;
+    // tdp_mmu_max_gfn_exclusive(): a gfn of the model is a positive 32-bit number, which four levels exceed.
+    if (this.gfn > MAX_GFN - kvm.pages(this.level)) return false;
     this.gfn += kvm.pages(this.level);
     this.nextLastLevelGfn = this.gfn;
     this.sptep++;

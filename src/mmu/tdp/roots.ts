@@ -142,7 +142,8 @@ export function* tdpMmuGetVcpuRoot(vcpu: Vcpu): Steps<number> {
   }
   const root = tdpMmuAllocSp(vcpu);
   tdpMmuInitSp(kvm, cpu, root, 0, 0, role);
-  spPut(kvm, root, SP.rootCount, 1);
+  // One for the vCPU; one is the TDP MMU's own, so that a root outlives its vCPUs until it is invalidated (edbdb43fc96b).
+  spPut(kvm, root, SP.rootCount, kvm.engine.tdpRootsPersist ? 2 : 1);
   yield* spinLock(cpu, tdpPagesLock(kvm), kvm.observer);
   spPut(kvm, root, SP.linkNext, kvm.get(KVM.tdpRoots));
   if (cpu.stepped) yield cpu.at(Op.Store, kvm.base + KVM.tdpRoots);
@@ -159,7 +160,9 @@ export function* tdpMmuGetVcpuRoot(vcpu: Vcpu): Steps<number> {
 export function* tdpInvalidateAllRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
   kvm.assertMmuWrite(cpu, 'the validity of TDP roots');
   for (let root = kvm.get(KVM.tdpRoots); root !== 0; root = kvm.w[kvm.header(root) + SP.linkNext]!) {
-    if (roleInvalid(spRole(kvm, root)) || !(yield* tdpMmuGetRoot(kvm, cpu, root))) continue;
+    if (roleInvalid(spRole(kvm, root))) continue;
+    // The reference of the TDP MMU becomes that of whoever zaps the root.
+    if (!kvm.engine.tdpRootsPersist && !(yield* tdpMmuGetRoot(kvm, cpu, root))) continue;
     const role = kvm.header(root) + SP.role;
     if (cpu.stepped) yield cpu.at(Op.Or, role);
     cpu.or(role, ROLE_INVALID);

@@ -49,6 +49,11 @@ export interface TdpSteps {
   tdpShrinkHuge(vcpu: Vcpu, fault: Fault, iter: TdpIter): Steps<boolean>;
   /** tdp_mmu_link_sp() of a table that is on the list of nx-disallowed pages (B-42). 0 or -EBUSY. */
   tdpLinkNxSp(kvm: Kvm, cpu: Cpu, iter: TdpIter, sp: number): Steps<number>;
+  /**
+   * The TDP MMU holds a reference to every root until the root is invalidated (edbdb43fc96b, 6.4 and stable trees): a root
+   * that no vCPU uses stays with all it maps. Off: it goes with its last vCPU.
+   */
+  readonly tdpRootsPersist: boolean;
   /** Whether the fast path may set W in a leaf of this level (B-20, fastPfHuge). */
   fastPfMayMakeWritable(level: number, logged: boolean): boolean;
 }
@@ -66,5 +71,6 @@ export const TDP_STEPS: TdpSteps = {
   tdpTableForbidsHuge: () => true,
   tdpShrinkHuge: tdpShrinkByZap,
   tdpLinkNxSp,
+  tdpRootsPersist: true,
   fastPfMayMakeWritable,
 };

@@ -21,21 +21,34 @@ import { ROOT_L1, VCPU } from '../../../src/mmu/vcpu-words.ts';
 import { TdpBench, tdpLeavesBelow } from '../../support/tdp-machine.ts';
 
 const twoVcpus = (engine?: Engine): TdpBench => new TdpBench({ l1Vcpus: 2 }, engine);
+/** Before edbdb43fc96b the TDP MMU held no reference of its own. */
+const MORTAL: Engine = { ...P1_ENGINE, tdpRootsPersist: false };
 const rootOf = (bench: TdpBench, vcpu: number): number =>
   bench.kvm.w[bench.vcpu(vcpu).word(VCPU.roots + ROOT_L1)]!;
 const leavesOf = ({ kvm }: TdpBench, root: number): number =>
   tdpLeavesBelow(kvm, root, kvm.config.tdpRootLevel, 0).length;
 
 describe('a root', () => {
-  it('is shared by the vCPUs that run L1, which hold a reference each', () => {
+  it('is shared by the vCPUs that run L1, which hold a reference each, as does the TDP MMU', () => {
     const bench = twoVcpus();
     expect(tdpRoots(bench.kvm)).toEqual([bench.root]);
     expect([rootOf(bench, 0), rootOf(bench, 1), rootOf(bench, 2)]).toEqual([0, bench.root, bench.root]);
-    expect(spRootCount(bench.kvm, bench.root)).toBe(2);
+    expect(spRootCount(bench.kvm, bench.root)).toBe(3);
+    expect(spRootCount(twoVcpus(MORTAL).kvm, bench.root)).toBe(2);
   });
 
-  it('goes with its last reference: zapped, off the list, freed', () => {
+  it('outlives its vCPUs with all it maps, and is what they load again', () => {
     const bench = twoVcpus();
+    const { kvm, root } = bench;
+    bench.map(0, 1);
+    for (const vcpu of [1, 2]) bench.run(unloadMmu(bench.vcpu(vcpu)));
+    expect([spRootCount(kvm, root), bench.tdpLeaves().length, tdpRoots(kvm)]).toEqual([1, 1, [root]]);
+    bench.run(loadRoot(bench.vcpu(1), ROOT_L1));
+    expect([rootOf(bench, 1), spRootCount(kvm, root)]).toEqual([root, 2]);
+  });
+
+  it('goes with its last reference where the TDP MMU has none: zapped, off the list, freed', () => {
+    const bench = twoVcpus(MORTAL);
     const { kvm, cpu } = bench;
     bench.map(0, 1);
     bench.run(unloadMmu(bench.vcpu(1)));
@@ -57,7 +70,7 @@ describe('a root', () => {
   });
 
   it('is made anew by the next vCPU that loads one, which flushes', () => {
-    const bench = twoVcpus();
+    const bench = twoVcpus(MORTAL);
     bench.run(unloadMmu(bench.vcpu(1)));
     bench.run(unloadMmu(bench.vcpu(2)));
     const flushes = bench.counter('tlbFlushes');
@@ -69,7 +82,7 @@ describe('a root', () => {
   });
 
   it('that loses a reference it does not have is reported (Q39)', () => {
-    const bench = twoVcpus();
+    const bench = twoVcpus(MORTAL);
     const put = (): void => bench.locked(tdpMmuPutRoot(bench.kvm, bench.cpu, bench.root));
     put();
     put();
@@ -84,12 +97,12 @@ describe('an iteration over roots', () => {
     const bench = twoVcpus();
     const { kvm, cpu } = bench;
     const next = (prev: number): number => bench.shared(tdpMmuNextRoot(kvm, cpu, prev, true));
-    expect([next(0), spRootCount(kvm, bench.root)]).toEqual([bench.root, 3]);
-    expect([next(bench.root), spRootCount(kvm, bench.root)]).toEqual([0, 2]);
+    expect([next(0), spRootCount(kvm, bench.root)]).toEqual([bench.root, 4]);
+    expect([next(bench.root), spRootCount(kvm, bench.root)]).toEqual([0, 3]);
   });
 
   it('is what the root goes with if all vCPUs have let go in the meantime', () => {
-    const bench = twoVcpus();
+    const bench = twoVcpus(MORTAL);
     const { kvm, cpu } = bench;
     bench.shared(tdpMmuNextRoot(kvm, cpu, 0, true));
     bench.run(unloadMmu(bench.vcpu(1)));
