@@ -115,7 +115,7 @@ describe('an iteration over roots', () => {
   });
 
   it('never gives mmu_lock up when it puts the last reference: the walk may owe a flush (D20)', () => {
-    const bench = new TdpBench({ l1Vcpus: 1, reschedRate: 1 });
+    const bench = new TdpBench({ l1Vcpus: 1, reschedRate: 1 }, MORTAL);
     const { kvm, cpu, root } = bench;
     bench.map(0, 1);
     bench.map(4, 2);
