@@ -104,6 +104,23 @@ export class Arena {
     return count;
   }
 
+  /** A hash of what differs from the boot image now, whatever the order in which it was written. */
+  stateHash(): number {
+    const { boot, w, list } = this;
+    if (boot === undefined) throw new Error('stateHash before takeBootImage');
+    let sum = 0;
+    for (let i = 0; i < this.count; i++) {
+      const from = list[i]! << CHUNK_BITS;
+      for (let word = from; word < from + CHUNK_WORDS; word++) {
+        if (w[word] === boot[word]) continue;
+        let h = Math.imul(word ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(w[word]! ^ 0x7f4a7c15, 0xc2b2ae35);
+        h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
+        sum = (sum + (h ^ (h >>> 13))) | 0;
+      }
+    }
+    return sum;
+  }
+
   /** Chunks written since the last reset. */
   get touchedChunks(): number {
     return this.count;

@@ -3,14 +3,142 @@
  * Switches away from an actor that blocked or ended are free and are all tried; a switch away from one that could go on
  * costs one.
  *
- * Each run follows a prefix of decisions and then the base that never preempts; the deepest decision with an untried choice
- * within the bound is where the next run leaves it. Nothing is pruned, so that "exhausted" needs no argument about
- * independence: with bounds, sleep sets would be unsound (explorer notes 4.6).
+ * A schedule is the base that never preempts with some decisions replaced. Each is run once: what a run passes on its way after
+ * its last replaced decision are the schedules with one more, kept for this bound if they cost nothing and for the next if they
+ * cost a preemption. So nothing is run again when the bound is raised, and the number of schedules that wait is known. Nothing is
+ * pruned, so that "exhausted" needs no argument about independence: with bounds, sleep sets would be unsound (explorer notes
+ * 4.6).
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import { basePick, OverrideRecorder, type Override } from './overrides.ts';
 import type { Runner, RunResult } from './runner.ts';
+
+/** Schedules kept for later; some 20 bytes each. */
+const MOST_KEPT = 8_000_000;
+
+/** Schedules as a tree: a schedule is its parent's with one more decision replaced. */
+class ScheduleTree {
+  count = 1;
+  private parent = new Int32Array(1024);
+  private decision = new Int32Array(1024);
+  private actor = new Int32Array(1024);
+
+  constructor() {
+    this.parent[0] = -1;
+    this.decision[0] = -1;
+  }
+
+  add(parent: number, decision: number, actor: number): number {
+    const id = this.count++;
+    if (id === this.parent.length) {
+      const double = (old: Int32Array): Int32Array<ArrayBuffer> => {
+        const bigger = new Int32Array(old.length * 2);
+        bigger.set(old);
+        return bigger;
+      };
+      this.parent = double(this.parent);
+      this.decision = double(this.decision);
+      this.actor = double(this.actor);
+    }
+    this.parent[id] = parent;
+    this.decision[id] = decision;
+    this.actor[id] = actor;
+    return id;
+  }
+
+  /** The replaced decisions, last first, as (decision, actor) pairs. */
+  path(id: number, into: number[]): void {
+    into.length = 0;
+    for (let at = id; at > 0; at = this.parent[at]!) into.push(this.decision[at]!, this.actor[at]!);
+  }
+}
+
+export class PreemptionBounding implements Scheduler {
+  /** The bound being worked on: all schedules below it have been run. */
+  bound = 0;
+  schedules = 0;
+  /** All schedules up to `most` preemptions were run. */
+  exhausted = false;
+  /** Too many schedules wait for the next bound; it cannot be taken on. */
+  full = false;
+  private readonly most: number;
+  private readonly tree = new ScheduleTree();
+  private now: number[] = [0];
+  private later: number[] = [];
+  private readonly path: number[] = [];
+  private id = 0;
+  private decision = 0;
+  private left = 0;
+
+  /** @param most preemptions of a schedule at most */
+  constructor(most: number) {
+    this.most = most;
+  }
+
+  /** Schedules known to wait under the present bound, and under the next. Each leads to itself and perhaps to more. */
+  get waiting(): number {
+    return this.now.length;
+  }
+
+  get waitingNext(): number {
+    return this.later.length;
+  }
+
+  /** Makes the next run through `runner`; `wrap` may put a scheduler around this one. */
+  next(runner: Runner, master: number, schedule: number, wrap: (inner: Scheduler) => Scheduler): RunResult {
+    this.id = this.now.pop()!;
+    this.tree.path(this.id, this.path);
+    const result = runner.run(wrap(this), master, schedule);
+    this.schedules++;
+    if (this.now.length === 0) this.raise();
+    return result;
+  }
+
+  private raise(): void {
+    if (this.bound === this.most || this.later.length === 0) {
+      // With nothing left to preempt, every schedule with more preemptions has been run, too.
+      this.bound = this.most;
+      this.exhausted = !this.full;
+      return;
+    }
+    if (this.full) return;
+    this.bound++;
+    this.now = this.later;
+    this.later = [];
+  }
+
+  begin(_actors: readonly Cpu[]): void {
+    this.decision = 0;
+    this.left = this.path.length;
+  }
+
+  pick(enabled: Int32Array, count: number, current: number): number {
+    const { path } = this;
+    const at = this.decision++;
+    if (this.left > 0) {
+      if (path[this.left - 2] === at) {
+        this.left -= 2;
+        return path[this.left + 1]!;
+      }
+      return basePick(enabled, count, current);
+    }
+    const base = basePick(enabled, count, current);
+    const costs = base === current;
+    if (costs && this.bound === this.most) return base;
+    for (let i = 0; i < count; i++) {
+      if (enabled[i] === base) continue;
+      if (this.tree.count >= MOST_KEPT) {
+        this.full = true;
+        continue;
+      }
+      const id = this.tree.add(this.id, at, enabled[i]!);
+      if (costs) this.later.push(id);
+      else this.now.push(id);
+    }
+    return base;
+  }
+}
 
 export interface PreemptionSearchOptions {
   readonly runner: Runner;
@@ -32,74 +160,22 @@ export interface PreemptionBoundResult {
   readonly found: readonly Override[] | undefined;
 }
 
-/** One decision of the run being varied. */
-interface Node {
-  readonly choices: Int32Array;
-  /** Index into `choices` of what was taken; the base's choice comes first. */
-  taken: number;
-  /** Does leaving the base's choice cost a preemption here? */
-  readonly costs: boolean;
-}
-
-/** Follows a stack of decisions and extends it by the base's. */
-class DepthFirst implements Scheduler {
-  readonly stack: Node[] = [];
-  private depth = 0;
-
-  begin(_actors: readonly Cpu[]): void {
-    this.depth = 0;
-  }
-
-  pick(enabled: Int32Array, count: number, current: number): number {
-    let node = this.stack[this.depth];
-    if (node === undefined) {
-      const base = basePick(enabled, count, current);
-      const choices = Int32Array.from(enabled.subarray(0, count));
-      choices.copyWithin(1, 0, choices.indexOf(base));
-      choices[0] = base;
-      node = { choices, taken: 0, costs: base === current };
-      this.stack.push(node);
-    }
-    this.depth++;
-    return node.choices[node.taken]!;
-  }
-
-  /** Moves to the next untried run with at most `bound` preemptions, all of them if `exact` is false; false at the end. */
-  next(bound: number): boolean {
-    const { stack } = this;
-    let used = 0;
-    for (const node of stack) if (node.costs && node.taken > 0) used++;
-    while (stack.length > 0) {
-      const node = stack[stack.length - 1]!;
-      const usedBefore = used - (node.costs && node.taken > 0 ? 1 : 0);
-      if (node.taken + 1 < node.choices.length && usedBefore + (node.costs ? 1 : 0) <= bound) {
-        node.taken++;
-        return true;
-      }
-      used = usedBefore;
-      stack.pop();
-    }
-    return false;
-  }
-}
-
 /** Runs all schedules with 0, then 1, ... preemptions, up to the bound or the budget. */
 export function searchPreemptions(options: PreemptionSearchOptions): PreemptionBoundResult {
   const { runner, master, schedule } = options;
-  let schedules = 0;
-  let exhausted = -1;
-  for (let bound = 0; bound <= options.preemptions; bound++) {
-    const search = new DepthFirst();
-    for (;;) {
-      if (schedules >= options.maxSchedules) return { exhausted, schedules, found: undefined };
-      const recorder = new OverrideRecorder(search);
-      const result = runner.run(recorder, master, schedule);
-      schedules++;
-      if (options.fails(result)) return { exhausted, schedules, found: recorder.overrides };
-      if (options.onRun?.(schedules, bound) === true) return { exhausted, schedules, found: undefined };
-      if (!search.next(bound)) break;
+  if (options.preemptions < 0) return { exhausted: -1, schedules: 0, found: undefined };
+  const search = new PreemptionBounding(options.preemptions);
+  let found: readonly Override[] | undefined;
+  while (!search.exhausted && !(search.full && search.waiting === 0)) {
+    if (search.schedules >= options.maxSchedules) break;
+    const { bound } = search;
+    const recorder = new OverrideRecorder(search);
+    const result = search.next(runner, master, schedule, () => recorder);
+    if (options.fails(result)) {
+      found = recorder.overrides;
+      return { exhausted: bound - 1, schedules: search.schedules, found };
     }
-    exhausted = bound;
+    if (options.onRun?.(search.schedules, bound) === true) break;
   }
-  return { exhausted, schedules, found: undefined };
+  return { exhausted: search.exhausted ? search.bound : search.bound - 1, schedules: search.schedules, found };
 }

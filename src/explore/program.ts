@@ -69,6 +69,10 @@ export class ProgramRunner implements Runner {
     this.enabled = new Int32Array(program.actors.length);
   }
 
+  stateHash(): number {
+    return this.arena.stateHash();
+  }
+
   /** The word of memory that the program's word `index` is. */
   word(index: number): number {
     return this.base + index;

@@ -22,6 +22,8 @@ export interface Runner {
   readonly log: RunLog;
   /** Words from this one on are parts of 8-byte entries. */
   readonly entriesFrom: number;
+  /** A hash of the memory as the last run left it. */
+  stateHash(): number;
   /** Runs schedule `schedule`: its number seeds the choices and the workload. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult;
 }

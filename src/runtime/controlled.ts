@@ -234,6 +234,11 @@ export class ControlledRuntime {
     return this.arena.w;
   }
 
+  /** A hash of the memory as the last run left it. */
+  stateHash(): number {
+    return this.arena.stateHash();
+  }
+
   /** Chunks of memory that the last schedule touched. */
   get touchedChunks(): number {
     return this.arena.touchedChunks;

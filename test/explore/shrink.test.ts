@@ -152,14 +152,39 @@ describe('the search by preemptions', () => {
           },
       ),
     });
-    // Bounds 0 to 30 are all run; from some bound on each runs every interleaving.
+    // Each interleaving is run once, whatever the number of bounds on the way.
     const binomial = [1, 2, 6, 20, 70, 252];
     for (const steps of [2, 3, 4, 5]) {
       const result = searchAll(independent(steps), 30);
       expect(result.exhausted).toBe(30);
       expect(result.found).toBeUndefined();
-      expect(result.schedules - searchAll(independent(steps), 29).schedules).toBe(binomial[steps]);
+      expect(result.schedules).toBe(binomial[steps]);
+      // An n-th addition gives one hash per order of the additions.
+      expect(result.distinct).toBe(binomial[steps - 1]);
     }
+  });
+
+  it('runs of a lower bound are those of a higher one with few enough preemptions', () => {
+    const preemptions = (bound: number) => {
+      const runner = new ProgramRunner(twostage(3));
+      const counts: number[] = [];
+      searchPreemptions({
+        runner,
+        master: 1,
+        schedule: 0,
+        preemptions: bound,
+        maxSchedules: 100_000,
+        fails: (run) => {
+          counts[run.preemptions] = (counts[run.preemptions] ?? 0) + 1;
+          return false;
+        },
+      });
+      return counts;
+    };
+    const two = preemptions(2);
+    expect(two).toHaveLength(3);
+    expect(preemptions(1)).toEqual(two.slice(0, 2));
+    expect(preemptions(0)).toEqual(two.slice(0, 1));
   });
 
   it('finds a bug with the fewest preemptions and none below', () => {

@@ -45,8 +45,9 @@ export class Execution {
   private readonly last: Int32Array;
   /** Word to the number of its list in `histories`; 0: none yet. */
   private readonly slots: Int32Array;
-  /** Steps that touched a word, in order. */
+  /** Steps that touched a word, in order; and for each the place in that list of the last write up to it, -1 if none. */
   private readonly histories: number[][] = [[]];
+  private readonly lastWrites: number[][] = [[]];
 
   /** @param words size of the memory */
   constructor(actors: number, words: number) {
@@ -59,6 +60,11 @@ export class Execution {
   /** The steps that touched a word so far, oldest first. */
   history(word: number): readonly number[] {
     return this.histories[this.slots[word]!]!;
+  }
+
+  /** The place in the word's history of the last write before place `at`, -1 if none. */
+  lastWrite(word: number, at: number): number {
+    return at === 0 ? -1 : this.lastWrites[this.slots[word]!]![at - 1]!;
   }
 
   /** The actor's latest step, -1 if it made none. */
@@ -76,10 +82,15 @@ export class Execution {
     for (let step = this.count - 1; step >= count; step--) {
       this.last[this.actor[step]!] = this.previous[step]!;
       if (this.effect[step] === Effect.none) continue;
-      this.histories[this.slots[this.word[step]!]!]!.pop();
-      if (this.wide[step] === 1) this.histories[this.slots[this.word[step]! + 1]!]!.pop();
+      this.leave(this.word[step]!);
+      if (this.wide[step] === 1) this.leave(this.word[step]! + 1);
     }
     this.count = Math.min(this.count, count);
+  }
+
+  private leave(word: number): void {
+    this.histories[this.slots[word]!]!.pop();
+    this.lastWrites[this.slots[word]!]!.pop();
   }
 
   /** Adds a step. */
@@ -123,16 +134,18 @@ export class Execution {
     let slot = this.slots[word]!;
     if (slot === 0) {
       slot = this.histories.push([]) - 1;
+      this.lastWrites.push([]);
       this.slots[word] = slot;
     }
     const history = this.histories[slot]!;
-    for (let i = history.length - 1; i >= 0; i--) {
-      const earlier = history[i]!;
-      const writes = this.effect[earlier] === Effect.write;
-      if (writes || effect === Effect.write) this.join(step, earlier);
-      if (writes) break;
+    const lastWrites = this.lastWrites[slot]!;
+    const write = this.lastWrite(word, history.length);
+    if (effect === Effect.write) {
+      for (let i = history.length - 1; i > write; i--) this.join(step, history[i]!);
     }
+    if (write >= 0) this.join(step, history[write]!);
     history.push(step);
+    lastWrites.push(effect === Effect.write ? history.length - 1 : write);
   }
 
   private join(step: number, earlier: number): void {
@@ -152,36 +165,31 @@ export class Execution {
    * Mazurkiewicz trace of the run (compare explore/fingerprint.ts, which goes by 8-byte units and kinds of operations).
    */
   traceKey(): string {
-    const hashes = new Int32Array(this.count);
+    // By word: hash of the last write, sum of the hashes of the reads since.
+    const written = new Map<number, number>();
+    const reads = new Map<number, number>();
     let low = 0;
     let high = 0;
     for (let step = 0; step < this.count; step++) {
-      if (this.effect[step] === Effect.none) continue;
-      let hash = mix32(mix32(this.actor[step]! + 1, this.own[step]!), this.effect[step]!);
-      hash = this.hashWord(hashes, step, this.word[step]!, hash);
-      if (this.wide[step] === 1) hash = this.hashWord(hashes, step, this.word[step]! + 1, hash);
-      hashes[step] = hash;
+      const effect = this.effect[step]!;
+      if (effect === Effect.none) continue;
+      const first = this.word[step]!;
+      const last = first + this.wide[step]!;
+      let hash = mix32(mix32(this.actor[step]! + 1, this.own[step]!), effect);
+      for (let word = first; word <= last; word++) {
+        hash = mix32(mix32(hash, word), written.get(word) ?? 0);
+        if (effect === Effect.write) hash = mix32(hash, reads.get(word) ?? 0);
+      }
+      for (let word = first; word <= last; word++) {
+        if (effect === Effect.write) {
+          written.set(word, hash);
+          reads.delete(word);
+        } else reads.set(word, ((reads.get(word) ?? 0) + hash) | 0);
+      }
       low = (low + hash) | 0;
       high = (high + mix32(hash, 0x51ed270b)) | 0;
     }
     return `${(high >>> 0).toString(16).padStart(8, '0')}${(low >>> 0).toString(16).padStart(8, '0')}`;
-  }
-
-  private hashWord(hashes: Int32Array, step: number, word: number, seed: number): number {
-    const history = this.history(word);
-    let reads = 0;
-    let written = 0;
-    // The step's own place in the list, from the end: short where the last steps are asked for.
-    for (let i = history.lastIndexOf(step) - 1; i >= 0; i--) {
-      const earlier = history[i]!;
-      if (this.effect[earlier] === Effect.write) {
-        written = hashes[earlier]!;
-        break;
-      }
-      reads = (reads + hashes[earlier]!) | 0;
-    }
-    const hash = mix32(mix32(seed, word), written);
-    return this.effect[step] === Effect.write ? mix32(hash, reads) : hash;
   }
 
   private grow(): void {

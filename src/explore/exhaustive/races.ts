@@ -51,18 +51,19 @@ export class Races {
 
   /** Steps of others that `step` depends on directly by way of a word. */
   private collect(step: number, word: number): void {
-    const { execution, candidates } = this;
+    const { execution } = this;
     const history = execution.history(word);
     const actor = execution.actor[step]!;
-    const all = execution.effect[step] === Effect.write;
-    for (let i = history.lastIndexOf(step) - 1; i >= 0; i--) {
-      const earlier = history[i]!;
-      const writes = execution.effect[earlier] === Effect.write;
-      if ((writes || all) && execution.actor[earlier] !== actor && !candidates.includes(earlier)) {
-        candidates.push(earlier);
-      }
-      if (writes) break;
-    }
+    const at = history.lastIndexOf(step);
+    const write = execution.lastWrite(word, at);
+    const oldest = execution.effect[step] === Effect.write ? Math.min(at, write + 1) : at;
+    for (let i = at - 1; i >= oldest; i--) this.candidate(history[i]!, actor);
+    if (write >= 0) this.candidate(history[write]!, actor);
+  }
+
+  private candidate(earlier: number, actor: number): void {
+    const { execution, candidates } = this;
+    if (execution.actor[earlier] !== actor && !candidates.includes(earlier)) candidates.push(earlier);
   }
 
   /**

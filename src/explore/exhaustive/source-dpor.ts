@@ -42,11 +42,6 @@ interface Node {
   choice: number;
 }
 
-export interface DporRun {
-  /** Undefined for a run that was given up. */
-  readonly result: RunResult | undefined;
-}
-
 export class SourceDpor implements Scheduler, OpListener {
   /** Runs to their end, and runs given up because they had been seen before. */
   complete = 0;
@@ -119,7 +114,6 @@ export class SourceDpor implements Scheduler, OpListener {
     return this.exhausted ? 1 : behind;
   }
 
-  /** The actors that the last run stepped, in order, for its description. */
   begin(cpus: readonly Cpu[]): void {
     this.cpus = cpus;
     this.depth = 0;
@@ -226,17 +220,24 @@ export class SourceDpor implements Scheduler, OpListener {
     node.noted |= 1 << lowest(possible);
   }
 
+  /** What was chosen at a node has been explored: it can sleep from here on. */
+  private finishChoice(depth: number): void {
+    const { execution, labels, actors } = this;
+    const node = this.nodes[depth]!;
+    const at = 3 * (depth * actors + node.choice);
+    labels[at] = execution.effect[depth]!;
+    labels[at + 1] = execution.word[depth]!;
+    labels[at + 2] = execution.wide[depth]!;
+    node.done |= 1 << node.choice;
+  }
+
   /** Goes back to the deepest step with a note that was not followed. Returns false if there is none. */
   private backtrack(): boolean {
-    const { nodes, execution, labels, actors } = this;
+    const { nodes } = this;
     while (nodes.length > 0) {
       const depth = nodes.length - 1;
       const node = nodes[depth]!;
-      const at = 3 * (depth * actors + node.choice);
-      labels[at] = execution.effect[depth]!;
-      labels[at + 1] = execution.word[depth]!;
-      labels[at + 2] = execution.wide[depth]!;
-      node.done |= 1 << node.choice;
+      this.finishChoice(depth);
       const left = node.noted & ~node.done & ~node.asleep;
       if (left !== 0) {
         node.choice = lowest(left);
