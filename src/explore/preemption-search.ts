@@ -177,5 +177,9 @@ export function searchPreemptions(options: PreemptionSearchOptions): PreemptionB
     }
     if (options.onRun?.(search.schedules, bound) === true) break;
   }
-  return { exhausted: search.exhausted ? search.bound : search.bound - 1, schedules: search.schedules, found };
+  return {
+    exhausted: search.exhausted ? search.bound : search.bound - 1,
+    schedules: search.schedules,
+    found,
+  };
 }
