@@ -77,10 +77,10 @@ export async function exploreCommand(
       const strategy = asOptions(() => parseStrategy(String(argv['strategy'])));
       const chosen = await choose(argv, scenario!, 'explore', drawSeed);
       const interrupt = interruptible(() => output.progress.clear());
-      const signal =
-        durationMs === undefined
-          ? interrupt.signal
-          : AbortSignal.any([interrupt.signal, AbortSignal.timeout(durationMs)]);
+      // Not AbortSignal.timeout(): held only by AbortSignal.any(), it may be collected before it fires (seen on Node 20).
+      const clock = new AbortController();
+      const timeout = durationMs === undefined ? undefined : setTimeout(() => clock.abort(), durationMs);
+      const signal = AbortSignal.any([interrupt.signal, clock.signal]);
       const result = await search({
         ...chosen,
         custom: chosen.scenario.actors,
@@ -106,6 +106,7 @@ export async function exploreCommand(
           });
         },
       });
+      clearTimeout(timeout);
       interrupt.dispose();
       const violations: Violation[] = result.failures.map((failure) => ({
         ...failure.violation,
