@@ -237,7 +237,7 @@ function checkTable(walk: PageWalk, sp: number): void {
       (lo & memtype) !== (memtype & f.memtypeLo) ||
       (memtype !== 0 && (lo & 3) === SPTE_W) ||
       (hi & SPTE_AD_MASK_HI) !== ad ||
-      nx
+      (nx && isExecutableSaved(f, lo, hi))
     ) {
       checkBits(walk, sp, index, word, level);
     }

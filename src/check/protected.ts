@@ -51,11 +51,11 @@ export function checkProtectedLeaf(
   const lo = kvm.w[sptep * 2]!;
   const hi = kvm.w[sptep * 2 + 1]!;
   if (!isShadowPresent(lo)) return;
+  const huge = level > 1 && isWritable(lo);
+  if (!huge && (shadowed !== SYNCED || (!isWritable(lo) && !isMmuWritable(kvm.format, lo, hi)))) return;
   const name = `${sptepName(kvm, sptep)} is ${spteText(lo, hi)} over gfn ${hex(gfn)}, which holds a shadowed table`;
-  if (level > 1 && isWritable(lo)) broken('Q26', `${name}: writable at level ${level}`, [sptep * 2]);
-  else if (shadowed === SYNCED && (isWritable(lo) || isMmuWritable(kvm.format, lo, hi))) {
-    broken('Q41', `${name}: ${isWritable(lo) ? 'writable' : 'MMU-writable'}`, [sptep * 2]);
-  }
+  if (huge) broken('Q26', `${name}: writable at level ${level}`, [sptep * 2]);
+  else broken('Q41', `${name}: ${isWritable(lo) ? 'writable' : 'MMU-writable'}`, [sptep * 2]);
 }
 
 /** Leaves of the TDP MMU over the gfns [start, end) of L1's tables, in every root that faults may use. */

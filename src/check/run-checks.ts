@@ -1,5 +1,6 @@
 /** Running state checks so that nothing in a broken machine stops them: exceptions are findings, and reports are capped. */
 import type { Kvm } from '../mmu/kvm.ts';
+import { beginRound, endRound } from './tdp-walk.ts';
 import type { ReportBroken, StateCheck } from './types.ts';
 
 /** Reports of one id that one round of checks makes at most. */
@@ -22,6 +23,7 @@ export class CheckRunner {
   /** One round. */
   run(kvm: Kvm, checks: readonly StateCheck[]): void {
     if (this.reports.size > 0) this.reports.clear();
+    beginRound();
     for (const check of checks) {
       try {
         check.run(kvm, this.capped);
@@ -34,5 +36,6 @@ export class CheckRunner {
         );
       }
     }
+    endRound();
   }
 }

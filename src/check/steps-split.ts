@@ -92,12 +92,12 @@ class SplitContents extends StepCheckBase {
   override flush(cpu: Cpu, reason: FlushReason, gfn: number, pages: number): void {
     const split = this.splits.of(cpu);
     const full = pages === 0 || this.kvm.config.flushBackend === 'full';
-    const covers = (start: number, end: number): boolean => full || (gfn <= start && gfn + pages >= end);
-    if (covers(split.owedStart, split.owedEnd)) split.owed = 0;
+    if (full || (gfn <= split.owedStart && gfn + pages >= split.owedEnd)) split.owed = 0;
     if (split.hugeSptep === 0) return;
     if (reason === 'recycle') this.noteVictim(split);
     const dropped = !isLarge(this.kvm.w[split.hugeSptep * 2]!);
-    if (dropped && covers(split.gfn, split.gfn + split.pages)) split.flushed = true;
+    const within = full || (gfn <= split.gfn && gfn + pages >= split.gfn + split.pages);
+    if (dropped && within) split.flushed = true;
   }
 
   /** The filling is in order, so the entry just recycled is the first that it has passed and that maps nothing. */

@@ -20,6 +20,8 @@ export class TdpWalk {
   rootCount = 0;
   /** The list of roots ended at something that is no page, or met a page twice; 0 if it ended properly. */
   stray = 0;
+  /** The round it was collected for. */
+  round = 0;
   private readonly seen: Int32Array;
   private generation = 0;
 
@@ -103,6 +105,19 @@ export class TdpWalk {
 
 const walks = new WeakMap<Kvm, TdpWalk>();
 
+/** Number of the round of state checks that is running, 0 between them: nothing changes inside a round. */
+let round = 0;
+let lastRound = 0;
+
+/** From here to `endRound` the pages are collected once for all checks. */
+export function beginRound(): void {
+  round = ++lastRound;
+}
+
+export function endRound(): void {
+  round = 0;
+}
+
 /** The machine's walk, begun; undefined if the machine has no TDP root. */
 export function tdpWalk(kvm: Kvm): TdpWalk | undefined {
   if (kvm.get(KVM.tdpRoots) === 0) return undefined;
@@ -111,6 +126,7 @@ export function tdpWalk(kvm: Kvm): TdpWalk | undefined {
     walk = new TdpWalk(kvm);
     walks.set(kvm, walk);
   }
-  walk.begin();
+  if (round === 0 || walk.round !== round) walk.begin();
+  walk.round = round;
   return walk;
 }

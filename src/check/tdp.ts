@@ -13,6 +13,10 @@ import { NothingToCheck, StepCheckBase } from './step-check.ts';
 import { tdpWalk, type TdpWalk } from './tdp-walk.ts';
 import type { ReportBroken, StateCheck, StepCheckFamily } from './types.ts';
 
+function misplaced(kvm: Kvm, sp: number, what: string, word: number, broken: ReportBroken): void {
+  broken('Q38', `${pageName(kvm, sp)} of the TDP MMU ${what}`, [word]);
+}
+
 /** Q38: one page below a root. */
 function checkPosition(walk: TdpWalk, p: number, broken: ReportBroken): void {
   const { kvm } = walk;
@@ -22,23 +26,23 @@ function checkPosition(walk: TdpWalk, p: number, broken: ReportBroken): void {
   const role = w[header + SP.role]!;
   const sptep = walk.parents[p]!;
   const isRoot = sptep === 0;
-  const say = (what: string, word: number): void =>
-    broken('Q38', `${pageName(kvm, sp)} of the TDP MMU ${what}`, [word]);
   if ((w[header + SP.flags]! & (SP_TDP | SP_ACTIVE)) !== SP_TDP)
-    say('is not marked as one', header + SP.flags);
-  if (!roleDirect(role) || roleGuestMode(role)) say('has the role of a shadow page', header + SP.role);
-  if (w[header + SP.parentPtes] !== sptep) say('is not linked where its header says', header + SP.parentPtes);
+    misplaced(kvm, sp, 'is not marked as one', header + SP.flags, broken);
+  if (!roleDirect(role) || roleGuestMode(role))
+    misplaced(kvm, sp, 'has the role of a shadow page', header + SP.role, broken);
+  if (w[header + SP.parentPtes] !== sptep)
+    misplaced(kvm, sp, 'is not linked where its header says', header + SP.parentPtes, broken);
   if (isRoot) return;
   const parent = w[kvm.tableOwner + ((sptep - kvm.tablesQ) >> kvm.tableBits)]!;
   const parentHeader = kvm.header(parent);
   const level = roleLevel(w[parentHeader + SP.role]!);
   const gfn = w[parentHeader + SP.gfn]! + ((sptep - kvm.tablesQ) & (kvm.entries - 1)) * kvm.pages(level);
   if (roleLevel(role) !== level - 1 || w[header + SP.gfn] !== gfn) {
-    say(`is linked at level ${level}, gfn ${hex(gfn)}`, header + SP.gfn);
+    misplaced(kvm, sp, `is linked at level ${level}, gfn ${hex(gfn)}`, header + SP.gfn, broken);
   }
   let left = kvm.layout.dims.tables;
   for (let at = w[hashBucket(kvm, w[header + SP.gfn]!)]!; at > 0 && at <= left; left--) {
-    if (at === sp) say('is in the hash', header);
+    if (at === sp) misplaced(kvm, sp, 'is in the hash', header, broken);
     at = w[kvm.header(at) + SP.hashNext]!;
   }
 }
