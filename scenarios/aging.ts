@@ -15,7 +15,7 @@ export default defineScenario({
     'A and D bits away from host and L1: then aging takes the permissions out of the entries.',
   facts: ['A12', '2.6', '2.7', '3.9', 'B-03', 'H-C'],
   defaults: { memory: '256M', backing: '2m', l1Vcpus: 1, vcpus: 3 },
-  explore: { memory: '32K', backing: '2m', l1Vcpus: 1, castRounds: 4 },
+  explore: { memory: '16K', backing: '2m', l1Vcpus: 1, castRounds: 3 },
   machine: (_p, { huge2, base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: base, l1Gfn: base, level: 2, count: pages / huge2 }] }],
     populate: 'all',

@@ -15,7 +15,7 @@ export default defineScenario({
     'split, splits per hold, and the time from the first waiter to the drop.',
   facts: ['5.2', '3.6', 'C10', 'H-A', '8.2'],
   defaults: { memory: '256M', backing: '2m', vcpus: 8, burst: 32, rounds: 6 },
-  explore: { memory: '64K', backing: '2m', vcpus: 4, burst: 2 },
+  explore: { memory: '32K', backing: '2m', vcpus: 4, burst: 2 },
   machine: (_p, { huge2, base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: 0, l1Gfn: base, level: 2, count: pages / huge2 }] }],
     populate: [{ access: 'write', l2Gfn: 0, count: pages / huge2 / 2, stride: 2 * huge2 }],

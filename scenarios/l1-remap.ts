@@ -16,7 +16,7 @@ export default defineScenario({
     'L2 vCPUs run on what it leaves; the split meets entries that change between two of its steps.',
   facts: ['A5', 'A6', 'A7', 'A8', '5.2', 'D17', 'B-12'],
   defaults: { memory: '128M', backing: '2m', l1Vcpus: 1, vcpus: 2 },
-  explore: { memory: '64K', backing: '2m', l1Vcpus: 1, castRounds: 6 },
+  explore: { memory: '32K', backing: '2m', l1Vcpus: 1, castRounds: 4 },
   machine: (_p, { huge2, base, pages }) => ({
     roots: [
       {

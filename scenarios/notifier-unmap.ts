@@ -16,7 +16,7 @@ export default defineScenario({
     'faults. Stale translations and stale faults show as reads and writes of poisoned frames.',
   facts: ['A9', 'A10', '5.4', 'D17', 'Q52', 'B-39'],
   defaults: { memory: '256M', backing: '2m' },
-  explore: { memory: '64K', backing: '2m', castRounds: 4 },
+  explore: { memory: '32K', backing: '2m', castRounds: 3 },
   machine: (_p, { huge2, base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: base, l1Gfn: base, level: 2, count: pages / huge2 }] }],
     populate: 'all',

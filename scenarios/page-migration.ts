@@ -16,7 +16,7 @@ export default defineScenario({
     'the time; every frame that is given up is poisoned and comes back under another page.',
   facts: ['A9', 'A11', '5.4', 'B-39', 'D17'],
   defaults: { memory: '256M', backing: '2m', l1Vcpus: 1, vcpus: 3 },
-  explore: { memory: '32K', backing: '2m', castRounds: 4 },
+  explore: { memory: '16K', backing: '2m', castRounds: 3 },
   machine: (_p, { huge2, base, pages }) => ({
     roots: [
       {

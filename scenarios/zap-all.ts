@@ -14,8 +14,8 @@ export default defineScenario({
     'kvm_mmu_zap_all_fast(), kvm_zap_gfn_range() over the migrated slot, and resets of single vCPUs. Faults build tables of ' +
     'the new generation while the old ones are zapped in batches.',
   facts: ['A19', 'A24', 'A25', 'A27', 'B-38', 'B-40'],
-  defaults: { memory: '256M', backing: '2m' },
-  explore: { memory: '64K', backing: '2m', castRounds: 3 },
+  defaults: { memory: '256M', backing: '2m', psc: 8 },
+  explore: { memory: '32K', backing: '2m', castRounds: 3, psc: 2 },
   machine: (_p, { huge2, base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: 0, l1Gfn: base, level: 2, count: pages / huge2 }] }],
     populate: 'all',

@@ -51,7 +51,7 @@ export interface CastOptions {
   readonly rounds: number;
   /** How likely each of its moves is, by name; moves not named are never made. */
   readonly weights: Readonly<Record<string, number>>;
-  /** Chance that it stays away from a schedule altogether, and that a move does (swarm testing). */
+  /** Chance that it stays away from a schedule altogether, and that a move does; the weights vary then (src/actors/swarm.ts). */
   readonly swarm: number;
   /** L2 and L1 ranges it may use, as for an L2 vCPU. */
   readonly ranges: readonly WorkloadRange[];

@@ -13,6 +13,7 @@ import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from '../mmu/shadow/walk-addr.
 import type { Vcpu } from '../mmu/vcpu.ts';
 import { REQ_EVENT, REQ_PAUSE, ROOT_L1, VCPU } from '../mmu/vcpu-words.ts';
 import type { CastOptions } from './context.ts';
+import { drawMove, movesOfSchedule } from './swarm.ts';
 import {
   entryGfn,
   flipPermission,
@@ -92,17 +93,10 @@ export class L1Guest implements Guest {
   private *play(): Code {
     const { options } = this;
     const rng = this.vcpu.cpu.workload;
-    if (options.swarm > 0 && rng.chance(options.swarm)) return;
-    const moves = L1_MOVES.filter((name) => {
-      const weight = options.weights[name] ?? 0;
-      return weight > 0 && !(options.swarm > 0 && rng.chance(options.swarm));
-    });
-    const total = moves.reduce((sum, name) => sum + options.weights[name]!, 0);
-    if (total === 0) return;
+    const moves = movesOfSchedule(rng, L1_MOVES, options.weights, options.swarm);
+    if (moves.length === 0) return;
     for (let round = 0; options.rounds === 0 || round < options.rounds; round++) {
-      let at = (rng.next() / 4294967296) * total;
-      const move = moves.find((name) => (at -= options.weights[name]!) < 0) ?? moves[0]!;
-      yield* this.move(move);
+      yield* this.move(drawMove(rng, moves) as L1Move);
     }
   }
 
