@@ -60,9 +60,12 @@ const part: Part = {
     token:
       tokenOf({
         machine,
+        scenarioFile: undefined,
         variants: [order.variant],
         given: {},
-        chosen: strategy,
+        without: new Set(),
+        idle: new Set(),
+        plan: { strategy },
         seed: order.seed,
         schedule: failure.schedule,
         steps: failure.steps,

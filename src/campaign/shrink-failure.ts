@@ -1,53 +1,68 @@
-/** Shrinking a failing schedule of a machine, and the trace of what is left. */
+/** Shrinking a failing run of a machine: schedule, actors, workload, and the certificate. */
+import {
+  Budget,
+  beforeOf,
+  canonicalise,
+  certify,
+  minimiseFirst,
+  type Certificate,
+  type Shrunk,
+} from '../explore/shrink.ts';
 import { masterSeed } from '../cpu/random.ts';
-import { locationGroups } from '../explore/locations.ts';
-import { OverrideScheduler } from '../explore/overrides.ts';
-import { Schedules } from '../explore/scheduler-of.ts';
-import { shrink, type Shrunk, type Signature } from '../explore/shrink.ts';
-import { briefWord } from '../mmu/describe.ts';
-import type { Kvm } from '../mmu/kvm.ts';
-import { ControlledRuntime, type ControlledResult } from '../runtime/controlled.ts';
-import { fanOut } from '../check/fan-out.ts';
-import type { TraceRow } from '../report/trace.ts';
-import type { ReplayOptions } from './search.ts';
-import { TraceRecorder } from './trace-recorder.ts';
+import type { ControlledResult } from '../runtime/controlled.ts';
+import type { Scenario } from '../scenario/define.ts';
+import { runtimeOf, schedulerOf, type RunSpec } from './run-spec.ts';
+import { placeOf, shrinkWorkload, type Failing } from './shrink-workload.ts';
+import { signatureOf } from './signature.ts';
 
-export interface ShrinkFailureOptions extends Omit<ReplayOptions, 'listener' | 'onRuntime'> {
+export interface ShrinkFailureOptions {
+  readonly spec: RunSpec;
+  readonly scenario: Scenario;
+  readonly given: Readonly<Record<string, string | boolean>>;
+  /** Runs spent on leaving things out, the workload included. */
   readonly maxReplays: number;
+  /** Schedules spent on the certificate. */
   readonly maxCertificate: number;
+  /** Leave the workload as it is. */
+  readonly keepWorkload: boolean;
 }
 
 export interface ShrunkFailure {
-  readonly shrunk: Shrunk;
-  /** The minimal schedule's run once more, with its trace. */
+  /** The minimal run: its plan is overrides; machine, actors and schedule may be others than before. */
+  readonly spec: RunSpec;
+  readonly given: Readonly<Record<string, string | boolean>>;
   readonly result: ControlledResult;
-  readonly rows: readonly TraceRow[];
-  readonly runtime: ControlledRuntime;
+  readonly before: Shrunk['before'];
+  readonly replays: number;
+  readonly certificate: Certificate;
+  /** Milliseconds without the certificate, and with it. */
+  readonly elapsedMs: { readonly shrinking: number; readonly all: number };
 }
 
-/** The same check on the same kind of place: names of words without their numbers. */
-export function signatureOf(kvm: Kvm): Signature {
-  return ({ id, words }) => {
-    const place = words[0] === undefined ? '' : briefWord(kvm, words[0]);
-    return `${id} ${place.replaceAll(/0x[0-9a-f]+|\d+/g, '#')}`;
-  };
-}
-
-/** @throws NotReproduced if the schedule does not fail */
+/** @throws NotReproduced if the run does not fail */
 export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
-  const master = masterSeed(options.seed);
-  const runtime = new ControlledRuntime(options);
-  const schedules = new Schedules(runtime, master, options.strategy, locationGroups(runtime.kvm));
-  const shrunk = shrink(schedules.of(options.schedule), {
+  const began = performance.now();
+  const { spec, given } = options;
+  const runtime = runtimeOf(spec);
+  const first = canonicalise(schedulerOf(runtime, spec), {
     runner: runtime,
-    master,
-    schedule: options.schedule,
+    master: masterSeed(spec.seed),
+    schedule: spec.schedule,
     signature: signatureOf(runtime.kvm),
-    maxReplays: options.maxReplays,
-    maxCertificate: options.maxCertificate,
   });
-  const recorder = new TraceRecorder(() => runtime.kvm);
-  runtime.kvm.observer = fanOut([runtime.kvm.observer, recorder.events]);
-  const result = runtime.run(new OverrideScheduler(shrunk.overrides), master, options.schedule, recorder);
-  return { shrunk, result, rows: recorder.rows, runtime };
+  const budget = new Budget(options.maxReplays);
+  const place = placeOf(spec, runtime, { wanted: first.signature, budget });
+  let failing: Failing = { spec, given, runtime, place, run: minimiseFirst(place, first) };
+  if (!options.keepWorkload) failing = shrinkWorkload(failing, options.scenario);
+  const shrinking = performance.now() - began;
+  const { run, certificate } = certify(failing.place, failing.run, options.maxCertificate);
+  return {
+    spec: { ...failing.spec, idle: run.idle, plan: { overrides: run.overrides } },
+    given: failing.given,
+    result: { ...run.result, schedule: failing.spec.schedule },
+    before: beforeOf(first),
+    replays: budget.used,
+    certificate,
+    elapsedMs: { shrinking, all: performance.now() - began },
+  };
 }

@@ -115,11 +115,12 @@ export async function exploreCommand(
       const first = result.failures[0];
       const named = strategyArgument(strategy);
       const token =
-        first === undefined || chosen.without.size > 0
+        first === undefined
           ? undefined
           : tokenOf({
               ...chosen,
-              chosen: first.strategy,
+              idle: new Set(),
+              plan: { strategy: first.strategy },
               schedule: first.schedule,
               steps: first.steps,
               hash: first.hash,

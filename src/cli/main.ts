@@ -4,9 +4,9 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { argumentsOf, looksLikeToken } from '../campaign/tokens.ts';
 import { conformCommand } from './conform.ts';
 import { exploreCommand } from './explore.ts';
+import { explainCommand } from './explain.ts';
 import { listCommand } from './list.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
@@ -14,7 +14,8 @@ import { shrinkCommand } from './shrink.ts';
 import { scenarioParameters } from '../scenario/build.ts';
 import { closest } from '../scenario/load.ts';
 import { kebab, scenarioFromArgs } from './scenario-options.ts';
-import { isUserError, UsageError } from './usage.ts';
+import { targetOf, type Target } from './target.ts';
+import { HarnessError, isUserError, UsageError } from './usage.ts';
 
 const EXIT_USAGE = 2;
 const EXIT_HARNESS = 3;
@@ -48,15 +49,21 @@ const RUN_OPTIONS = [
   'strategy',
   'replays',
   'certificate',
+  'idle',
+  'lenient',
+  'write-schedule',
+  'keep-workload',
   'diff',
   'write',
+  'shrink',
+  'step-through',
   'help',
   'version',
 ];
-const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'conform', 'list', 'completion'];
-/** Those that take a scenario and its parameters, and those of them that take a token in its place. */
-const SCENARIO_COMMANDS = COMMANDS.slice(0, 4);
-const TOKEN_COMMANDS = ['replay', 'shrink'];
+const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'explain', 'conform', 'list', 'completion'];
+/** Those that take a scenario and its parameters, and those of them that take a token or a schedule file in its place. */
+const SCENARIO_COMMANDS = COMMANDS.slice(0, 5);
+const TARGET_COMMANDS = ['replay', 'shrink', 'explain'];
 
 /** A word in the place of the command that is none. @throws UsageError */
 function checkCommand(given: string | undefined): void {
@@ -87,16 +94,21 @@ async function knownOptions(args: readonly string[]): Promise<ReadonlySet<string
   return names;
 }
 
-/** `replay TOKEN ...` says what the token says. @throws TokenError */
-function expandToken(args: readonly string[]): readonly string[] {
-  const [command, token, ...rest] = args;
-  if (command === undefined || !TOKEN_COMMANDS.includes(command) || !looksLikeToken(token)) return args;
-  return [command, ...argumentsOf(token), ...rest];
+/** `replay TOKEN ...` says what the token says, as `replay FILE ...` does. @throws TokenError, ScheduleFileError */
+function expandTarget(given: readonly string[]): {
+  readonly args: readonly string[];
+  readonly target: Target | undefined;
+} {
+  const [command, word, ...rest] = given;
+  const target = command !== undefined && TARGET_COMMANDS.includes(command) ? targetOf(word) : undefined;
+  return target === undefined
+    ? { args: given, target }
+    : { args: [command!, ...target.args, ...rest], target };
 }
 
 /** Parses and runs. @returns the exit status */
 export async function main(given: readonly string[]): Promise<number> {
-  const args = expandToken(given);
+  const { args, target } = expandTarget(given);
   let status = 0;
   const done = (result: number): void => {
     status = result;
@@ -113,7 +125,7 @@ export async function main(given: readonly string[]): Promise<number> {
     .help()
     .strict()
     .recommendCommands()
-    .demandCommand(1, 'a command is needed: run, explore, replay, shrink, conform or list')
+    .demandCommand(1, `a command is needed: ${COMMANDS.slice(0, -1).join(', ')}`)
     .exitProcess(false)
     .showHelpOnFail(false)
     .wrap(Math.min(process.stdout.columns ?? 100, 110))
@@ -125,8 +137,9 @@ export async function main(given: readonly string[]): Promise<number> {
   const version = toolVersion();
   parser.command(await runCommand(args, version, done));
   parser.command(await exploreCommand(args, version, done));
-  parser.command(await replayCommand(args, version, done));
-  parser.command(await shrinkCommand(args, done));
+  parser.command(await replayCommand(args, target, version, done));
+  parser.command(await shrinkCommand(args, target, done));
+  parser.command(await explainCommand(args, target, done));
   parser.command(conformCommand(done));
   parser.command(listCommand(done));
   await parser.parseAsync();
@@ -139,6 +152,10 @@ export function explainError(error: unknown): number {
     process.stderr.write(`splitstorm: ${error.message}\n`);
     if (error.name === 'UsageError') process.stderr.write('Try: npx splitstorm --help\n');
     return EXIT_USAGE;
+  }
+  if (error instanceof HarnessError) {
+    process.stderr.write(`splitstorm: ${error.message}\n`);
+    return EXIT_HARNESS;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`splitstorm: the harness failed. ${text}\n`);

@@ -27,7 +27,7 @@ export class Output {
       quiet: this.quiet,
       now: () => performance.now(),
     });
-    if (this.json !== undefined && this.json !== '-') checkWritable(this.json);
+    if (this.json !== undefined && this.json !== '-') checkWritable(this.json, 'json');
   }
 
   /** Writes what the user asked for; the report unless it is quiet or the JSON has standard output to itself. */
@@ -59,19 +59,25 @@ export class Output {
     else if (failure !== undefined) process.stderr.write(`splitstorm: ${failure}\n`);
   }
 
+  /** A remark that is no part of the report. */
+  note(text: string): void {
+    if (!this.quiet) process.stderr.write(`splitstorm: ${text}\n`);
+  }
+
   line(text: string): void {
     if (!this.quiet && this.json !== '-') process.stdout.write(`${text}\n`);
   }
 }
 
-function checkWritable(path: string): void {
+/** @throws UsageError if a file cannot be written: now, not after the run */
+export function checkWritable(path: string, option: string): void {
   const existed = existsSync(path);
   try {
     const fd = openSync(path, 'a');
     writeSync(fd, '');
     closeSync(fd);
   } catch (error) {
-    throw new UsageError(`--json: ${path} cannot be written: ${(error as Error).message}`);
+    throw new UsageError(`--${option}: ${path} cannot be written: ${(error as Error).message}`);
   }
   if (!existed) rmSync(path);
 }

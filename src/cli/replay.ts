@@ -1,48 +1,39 @@
-/** `splitstorm replay`: one schedule again, by seed and number, with its trace. */
+/** `splitstorm replay`: one run again, by token, schedule file, or seed and number, with its trace. */
 import type { CommandModule } from 'yargs';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
-import { fanOut } from '../check/fan-out.ts';
-import { makeJudge } from '../check/judge.ts';
-import { ControlledMeasures } from '../campaign/controlled-statistics.ts';
 import { checkIds, makeOutcome } from '../campaign/outcome.ts';
-import { replaySchedule } from '../campaign/search.ts';
-import { TraceRecorder } from '../campaign/trace-recorder.ts';
-import { divergence, parseExpectation, tokenOf } from '../campaign/tokens.ts';
-import { parseStrategy, strategyText } from '../explore/strategies/index.ts';
+import { replayRun, type ReplayedRun } from '../campaign/replay.ts';
+import { divergence, tokenOf } from '../campaign/tokens.ts';
+import { ScheduleFileError } from '../explore/schedule-reader.ts';
 import { renderTrace, shownActors } from '../report/trace.ts';
-import type { ControlledRuntime } from '../runtime/controlled.ts';
+import type { Outcome } from '../report/schema.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
-import { refusePortfolio, strategyArgument, STRATEGY_OPTION } from './strategy-option.ts';
-import { asOptions, choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
-import { textOption, UsageError } from './usage.ts';
+import { chooseRun, planText, runArguments, withRun, type ChosenRun } from './run-options.ts';
+import { reproduceCommand, scenarioFromArgs } from './scenario-options.ts';
+import type { Target } from './target.ts';
+import { HarnessError, textOption } from './usage.ts';
+import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
 
 /** Columns of a trace: the terminal's, or in a pipe as many as the columns need. */
-const traceWidth = (width: number, actors: number): number =>
+export const traceWidth = (width: number, actors: number): number =>
   process.stdout.isTTY ? width : Math.max(width, 8 + TRACE_COLUMN * actors);
 const TRACE_COLUMN = 40;
 
 export async function replayCommand(
   args: readonly string[],
+  target: Target | undefined,
   version: string,
   done: (status: number) => void,
 ): Promise<CommandModule> {
   const scenario = args[0] === 'replay' ? await scenarioFromArgs(args, 'explore') : undefined;
   return {
     command: 'replay [scenario]',
-    describe: 'run one schedule again, by its token or its seed and number, twice, and show what happened',
+    describe:
+      'make one run again, by its token, its schedule file or its seed and number, twice, and show what happened',
     builder: (argv) => {
-      if (scenario !== undefined) withScenario(argv, scenario, 'explore');
+      if (scenario !== undefined) withRun(argv, scenario);
       return argv
-        .option('schedule', {
-          type: 'string',
-          default: '0',
-          requiresArg: true,
-          group: 'Run:',
-          describe: 'number of the schedule',
-        })
-        .options(STRATEGY_OPTION)
-        .option('expect', { type: 'string', hidden: true })
         .option('trace', {
           type: 'boolean',
           default: true,
@@ -56,89 +47,102 @@ export async function replayCommand(
           group: 'Run:',
           describe: 'only the last so many operations; 0: all',
         })
-        .example(
-          '$0 replay nx-partial-reuse --variant never-flush-on-reuse --seed 1 --schedule 3 --last 60',
-          'the end of a failure',
-        );
+        .option('lenient', {
+          type: 'boolean',
+          default: false,
+          group: 'Run:',
+          describe: 'play it on changed code as far as it applies, and judge what comes of it',
+        })
+        .options(SCHEDULE_OUTPUT)
+        .example('$0 replay TOKEN --last 60', 'the end of a failure')
+        .example('$0 replay failure.schedule --variant p1 --lenient', 'does the fixed engine survive it?');
     },
     handler: async (argv) => {
       const output = new Output(argv);
-      const schedule = parseCount(argv['schedule'], 'schedule', 0, 2 ** 31 - 1);
       const last = parseCount(argv['last'], 'last', 0, 1e9);
-      if (argv['seed'] === undefined) throw new UsageError('--seed: needed to replay; explore prints it');
-      const strategy = refusePortfolio(asOptions(() => parseStrategy(String(argv['strategy']))));
-      const chosen = await choose(argv, scenario!, 'explore', () => '');
-      const judge = makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
-      let runtime: ControlledRuntime | undefined;
-      let measures: ControlledMeasures | undefined;
-      const recorder = new TraceRecorder(() => runtime!.kvm);
+      checkScheduleOutput(argv);
+      const chosen = await chooseRun(argv, scenario!, target);
+      const lenient = argv['lenient'] === true;
       const began = performance.now();
-      const replay = replaySchedule({
-        ...chosen,
-        custom: chosen.scenario.actors,
-        judge,
-        strategy,
-        schedule,
-        listener: recorder,
-        onRuntime: (made) => {
-          runtime = made;
-          measures = new ControlledMeasures(made);
-          made.kvm.observer = fanOut([made.kvm.observer, recorder.events]);
-        },
-      });
-      const { result, same } = replay;
-      const expected = parseExpectation(textOption(argv, 'expect') ?? '');
-      const differs = expected === undefined ? undefined : divergence(expected, chosen.machine, result);
-      const named = strategyArgument(strategy);
-      if (argv['trace'] === true) {
-        const rows = last > 0 ? recorder.rows.slice(-last) : recorder.rows;
-        const names = replay.runtime.cpus.map((cpu) => cpu.name);
-        for (const line of renderTrace(rows, {
-          actors: names,
-          width: traceWidth(output.width, shownActors(rows, names.length).length),
-          color: output.color,
-        }))
-          output.line(line);
-        output.line('');
+      const replay = replayRun(chosen.spec, lenient ? undefined : target?.file);
+      if ('mismatch' in replay) {
+        const { kind, text } = replay.mismatch;
+        const message = `schedule file ${target!.text}: ${text}; --lenient plays it all the same`;
+        throw kind === 'bad-input' ? new ScheduleFileError(message) : new HarnessError(message);
       }
-      const outcome = makeOutcome({
-        kind: 'replay',
+      if (argv['trace'] === true) printTrace(output, replay, last);
+      const differs =
+        lenient || target?.token === undefined
+          ? undefined
+          : divergence(target.token, chosen.machine, replay.result);
+      const outcome = outcomeOf(
         version,
-        scenario: chosen.scenario,
-        machine: chosen.machine,
-        variants: chosen.variants,
-        seed: chosen.seed,
-        mode: 'controlled',
-        threads: 1,
-        traceHash: result.hash,
-        reproduce: reproduceCommand('replay', chosen, [...named, `--schedule ${schedule}`]),
-        token: tokenOf({ ...chosen, chosen: strategy, schedule, steps: result.steps, hash: result.hash }),
-        durationMs: performance.now() - began,
-        violations: result.violations,
-        exploration: {
-          strategy: strategyText(strategy),
-          schedules: 1,
-          steps: result.steps,
-          truncated: result.truncated ? 1 : 0,
-        },
-        checksRan: checkIds([...ALL_STATE_CHECKS, ...ALL_STEP_CHECKS]),
-        inspections: 1,
-        statistics: measures!.statistics(
-          replay.runtime,
-          result.steps,
-          result.violations.map((violation) => violation.id),
-        ),
-        actors: replay.runtime.cpus.map((cpu) => ({ name: cpu.name, class: cpu.cls, status: 'done' })),
-        caveats: [
-          ...(same ? [] : ['the two runs differ: determinism is broken']),
+        chosen,
+        replay,
+        performance.now() - began,
+        [
+          ...(replay.same ? [] : ['the two runs differ: determinism is broken']),
           ...(differs === undefined ? [] : [`this is not the run of the token: ${differs}`]),
+          ...(lenient ? ['played leniently: this need not be the run that was recorded'] : []),
         ],
-        failed: !same || differs !== undefined,
-        inconclusive: result.truncated,
-        interrupted: false,
-      });
+        differs !== undefined,
+      );
+      writeSchedule(output, textOption(argv, 'write-schedule'), chosen, chosen.spec);
       output.finish(outcome);
       done(outcome.exitStatus);
     },
   };
+}
+
+function printTrace(output: Output, { rows, runtime }: ReplayedRun, last: number): void {
+  const shown = last > 0 ? rows.slice(-last) : rows;
+  const names = runtime.cpus.map((cpu) => cpu.name);
+  const width = traceWidth(output.width, shownActors(shown, names.length).length);
+  for (const line of renderTrace(shown, { actors: names, width, color: output.color })) output.line(line);
+  output.line('');
+}
+
+function outcomeOf(
+  version: string,
+  chosen: ChosenRun,
+  { result, same, runtime, measures }: ReplayedRun,
+  durationMs: number,
+  caveats: readonly string[],
+  differs: boolean,
+): Outcome {
+  const { spec } = chosen;
+  const token = tokenOf({ ...chosen, ...spec, steps: result.steps, hash: result.hash });
+  const ids = result.violations.map((violation) => violation.id);
+  return makeOutcome({
+    kind: 'replay',
+    version,
+    scenario: chosen.scenario,
+    machine: chosen.machine,
+    variants: chosen.variants,
+    seed: chosen.seed,
+    mode: 'controlled',
+    threads: 1,
+    traceHash: result.hash,
+    reproduce:
+      token !== undefined && 'overrides' in spec.plan
+        ? `npx splitstorm replay ${token}`
+        : reproduceCommand('replay', chosen, runArguments(spec)),
+    token,
+    durationMs,
+    violations: result.violations,
+    exploration: {
+      strategy: planText(spec.plan),
+      schedules: 1,
+      steps: result.steps,
+      truncated: result.truncated ? 1 : 0,
+    },
+    checksRan: checkIds([...ALL_STATE_CHECKS, ...ALL_STEP_CHECKS]),
+    inspections: 1,
+    statistics: measures.statistics(runtime, result.steps, ids),
+    actors: runtime.cpus.map((cpu) => ({ name: cpu.name, class: cpu.cls, status: 'done' })),
+    caveats,
+    failed: !same || differs,
+    inconclusive: result.truncated,
+    interrupted: false,
+  });
 }

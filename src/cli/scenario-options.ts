@@ -204,7 +204,11 @@ function parseIds(given: string): ReadonlySet<string> {
 }
 
 /** The command line that does the same again. */
-export function reproduceCommand(command: string, chosen: Chosen, extra: readonly string[]): string {
+export function reproduceCommand(
+  command: string,
+  chosen: Pick<Chosen, 'scenarioName' | 'given' | 'variants' | 'without' | 'seed'>,
+  extra: readonly string[],
+): string {
   const parameters = Object.entries(chosen.given).map(([name, value]) =>
     typeof value === 'boolean' ? `--${value ? '' : 'no-'}${kebab(name)}` : `--${kebab(name)} ${value}`,
   );

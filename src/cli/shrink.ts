@@ -1,126 +1,75 @@
-/** `splitstorm shrink`: the fewest switches with which a failing schedule still fails. */
+/** `splitstorm shrink`: the smallest run that still fails alike, and why it fails. */
 import type { CommandModule } from 'yargs';
-import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
-import { makeJudge } from '../check/judge.ts';
-import { shrinkFailure } from '../campaign/shrink-failure.ts';
+import { shrinkFailure, type ShrunkFailure } from '../campaign/shrink-failure.ts';
 import { NotReproduced } from '../explore/shrink.ts';
-import { parseStrategy } from '../explore/strategies/index.ts';
-import { formatCount, plural } from '../report/text.ts';
-import { renderTrace, shownActors } from '../report/trace.ts';
 import { parseCount } from './duration.ts';
+import { printExplanation, shrinkText } from './explain-run.ts';
 import { Output } from './output.ts';
-import { asOptions, choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
-import { refusePortfolio, STRATEGY_OPTION } from './strategy-option.ts';
-import { UsageError } from './usage.ts';
+import { chooseRun, withRun } from './run-options.ts';
+import { scenarioFromArgs } from './scenario-options.ts';
+import type { Target } from './target.ts';
+import { textOption, UsageError } from './usage.ts';
+import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
 
-const TRACE_COLUMN = 40;
+export const DEFAULT_REPLAYS = '200';
+export const DEFAULT_CERTIFICATE = '1000';
 
 export async function shrinkCommand(
   args: readonly string[],
+  target: Target | undefined,
   done: (status: number) => void,
 ): Promise<CommandModule> {
   const scenario = args[0] === 'shrink' ? await scenarioFromArgs(args, 'explore') : undefined;
   return {
     command: 'shrink [scenario]',
-    describe: 'find the fewest switches with which a failing schedule still fails; takes a token like replay',
+    describe:
+      'find the smallest run that still fails alike, and explain it; takes a token or a schedule file like replay',
     builder: (argv) => {
-      if (scenario !== undefined) withScenario(argv, scenario, 'explore');
+      if (scenario !== undefined) withRun(argv, scenario);
       return argv
-        .option('schedule', {
-          type: 'string',
-          default: '0',
-          requiresArg: true,
-          group: 'Run:',
-          describe: 'number of the schedule',
-        })
-        .options(STRATEGY_OPTION)
-        .option('expect', { type: 'string', hidden: true })
         .option('replays', {
           type: 'string',
-          default: '200',
+          default: DEFAULT_REPLAYS,
           requiresArg: true,
           group: 'Run:',
           describe: 'runs to spend on leaving things out',
         })
         .option('certificate', {
           type: 'string',
-          default: '20000',
+          default: DEFAULT_CERTIFICATE,
           requiresArg: true,
           group: 'Run:',
           describe: 'schedules to spend on proving that fewer preemptions do not fail; 0: none',
         })
-        .option('last', {
-          type: 'string',
-          default: '60',
-          requiresArg: true,
+        .option('keep-workload', {
+          type: 'boolean',
+          default: false,
           group: 'Run:',
-          describe: 'operations of the minimal schedule to show; 0: all',
+          describe: 'shrink the schedule alone, not the parameters',
         })
-        .example('$0 shrink TOKEN', 'shrink what explore has found');
+        .options(SCHEDULE_OUTPUT)
+        .example('$0 shrink TOKEN -o minimal.schedule', 'shrink what explore has found');
     },
     handler: async (argv) => {
       const output = new Output(argv);
-      const schedule = parseCount(argv['schedule'], 'schedule', 0, 2 ** 31 - 1);
       const maxReplays = parseCount(argv['replays'], 'replays', 1, 1e6);
       const maxCertificate = parseCount(argv['certificate'], 'certificate', 0, 1e9);
-      const last = parseCount(argv['last'], 'last', 0, 1e9);
-      if (argv['seed'] === undefined) throw new UsageError('--seed: needed to shrink; a token has it');
-      const strategy = refusePortfolio(asOptions(() => parseStrategy(String(argv['strategy']))));
-      const chosen = await choose(argv, scenario!, 'explore', () => '');
-      const began = performance.now();
-      let found;
+      checkScheduleOutput(argv);
+      const chosen = await chooseRun(argv, scenario!, target);
+      const keepWorkload = argv['keep-workload'] === true;
+      let found: ShrunkFailure;
       try {
-        found = shrinkFailure({
-          ...chosen,
-          custom: chosen.scenario.actors,
-          judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
-          strategy,
-          schedule,
-          maxReplays,
-          maxCertificate,
-        });
+        found = shrinkFailure({ ...chosen, maxReplays, maxCertificate, keepWorkload });
       } catch (error) {
         if (error instanceof NotReproduced)
           throw new UsageError(`${error.message}: there is nothing to shrink`);
         throw error;
       }
-      const { shrunk, result, rows, runtime } = found;
-      const names = runtime.cpus.map((cpu) => cpu.name);
-      const shown = last > 0 ? rows.slice(-last) : rows;
-      const width = process.stdout.isTTY
-        ? output.width
-        : Math.max(output.width, 8 + TRACE_COLUMN * shownActors(shown, names.length).length);
-      for (const line of renderTrace(shown, { actors: names, width, color: output.color })) output.line(line);
-      const { before, certificate } = shrunk;
-      const violation = result.violations[0];
-      output.line('');
-      if (violation !== undefined) output.line(`${violation.id}: ${violation.text}`);
-      output.line(
-        `Shrunk from ${plural(before.preemptions, 'preemption')} and ${plural(before.overrides, 'override')} in ${plural(before.steps, 'step')} ` +
-          `to ${plural(result.preemptions, 'preemption')} and ${plural(shrunk.overrides.length, 'override')} in ${plural(result.steps, 'step')}, ` +
-          `with ${plural(shrunk.replays, 'replay')} in ${formatCount(Math.round(performance.now() - began))} ms.`,
-      );
-      for (const { actor, op, next } of shrunk.overrides) {
-        const who = actor < 0 ? 'At the start' : `After ${plural(op, 'operation')} of ${names[actor]}`;
-        output.line(`  ${who}: ${names[next]} goes on.`);
-      }
-      output.line(certificateText(result.preemptions, certificate));
+      const run = { ...chosen, spec: found.spec, given: found.given, shrunk: shrinkText(found) };
+      const file = textOption(argv, 'write-schedule');
+      writeSchedule(output, file, run, found.spec);
+      printExplanation(output, { ...run, file });
       done(1);
     },
   };
-}
-
-function certificateText(
-  preemptions: number,
-  { verdict, exhausted, schedules }: { verdict: 'minimal' | 'bound'; exhausted: number; schedules: number },
-): string {
-  if (preemptions === 0) return 'It needs no preemption at all.';
-  if (verdict === 'minimal') {
-    return `No schedule of this workload with fewer preemptions fails like this: all ${formatCount(schedules)} were run.`;
-  }
-  const bound =
-    exhausted < 0
-      ? 'not even all without a preemption'
-      : `all with at most ${plural(exhausted, 'preemption')}`;
-  return `Fewer preemptions may do: ${formatCount(schedules)} schedules were run, ${bound}.`;
 }

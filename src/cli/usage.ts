@@ -3,6 +3,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** What was asked for cannot be done, through no fault of the user's: one clear line and exit status 3. */
+export class HarnessError extends Error {
+  override readonly name = 'HarnessError';
+}
+
 /** Names of errors that are the user's to mend. */
 const USER_ERRORS = new Set([
   'UsageError',
@@ -13,6 +18,7 @@ const USER_ERRORS = new Set([
   'TokenError',
   'RecordingError',
   'NotPerformable',
+  'ScheduleFileError',
 ]);
 
 /** By name and not by class: a user's module may have its own copy of ours. */

@@ -64,6 +64,12 @@ export abstract class Cpu {
   lo = 0;
   hi = 0;
 
+  /**
+   * The actor has passed a safepoint since its last operation: it could be scheduled out here in the kernel too, and going
+   * on with another actor is no preemption. Kept by the single-threaded runtimes.
+   */
+  atSafepoint = false;
+
   /** Locks held, as HELD_ bits; what a lockdep assertion looks at. */
   held = 0;
   /** kvm_get_running_vcpu(): the vCPU that this thread runs, or -1. */

@@ -64,6 +64,7 @@ export class PlainCpu extends Cpu {
     if (this.stepped) {
       if (this.pendingOp !== op || this.pendingWord !== word) this.mismatch(op, word);
       this.pendingOp = Op.Pause;
+      this.atSafepoint = false;
     }
     const run = this.run;
     run.steps++;
@@ -191,7 +192,8 @@ export class PlainCpu extends Cpu {
   }
 
   safepoint(): void {
-    // The scheduler can stop anybody anywhere; nothing to do.
+    // The scheduler can stop anybody anywhere; it only remembers that this is a place to do so.
+    this.atSafepoint = true;
   }
 
   relax(): void {

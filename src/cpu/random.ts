@@ -5,7 +5,7 @@
 import seedrandom from 'seedrandom';
 
 /** Purposes of independent streams. */
-export const Stream = { schedule: 1, choice: 2, workload: 3, boot: 4 } as const;
+export const Stream = { schedule: 1, choice: 2, workload: 3, boot: 4, shrink: 5 } as const;
 
 /** The generator's name, recorded with each run. */
 export const GENERATOR = 'seedrandom-arc4/xorshift32';

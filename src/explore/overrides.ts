@@ -1,7 +1,9 @@
 /**
  * A schedule in its own right: sparse overrides on a base that never preempts (explorer notes 4.8).
  *
- * The base lets the actor that moved last go on while it can, and otherwise takes the one with the lowest number. An override
+ * The base lets the actor that moved last go on until it blocks, ends or comes to a safepoint (the top of KVM_RUN, a
+ * cond_resched() without the lock), and then takes the next one that can go on, round by number. Our notes let it go on at
+ * safepoints too; then a vCPU that runs until the migration is over starves the migration. An override
  * says: after actor `actor` has made `op` operations, `next` goes on. Overrides are keyed by an actor's own operations and not
  * by the step of the run, so that leaving one out does not shift the others.
  */
@@ -16,10 +18,26 @@ export interface Override {
   readonly next: number;
 }
 
-/** Picks of the base. */
+/** Lets the actor that moved last go on while it can, at safepoints too: what a bounded search departs from. */
 export function basePick(enabled: Int32Array, count: number, current: number): number {
   for (let i = 0; i < count; i++) if (enabled[i] === current) return current;
   return enabled[0]!;
+}
+
+/** Picks of the base of overrides. `enabled` has at least one actor, in increasing order. */
+export function yieldingPick(
+  actors: readonly Cpu[],
+  enabled: Int32Array,
+  count: number,
+  current: number,
+): number {
+  let following = -1;
+  for (let i = 0; i < count; i++) {
+    const actor = enabled[i]!;
+    if (actor === current && !actors[actor]!.atSafepoint) return actor;
+    if (actor > current && following < 0) following = actor;
+  }
+  return following < 0 ? enabled[0]! : following;
 }
 
 /** Operations each actor has made, for the keys of overrides. */
@@ -44,6 +62,7 @@ export class OverrideRecorder implements Scheduler {
   overrides: Override[] = [];
   private readonly inner: Scheduler;
   private readonly own = new OwnOps();
+  private actors: readonly Cpu[] = [];
 
   constructor(inner: Scheduler) {
     this.inner = inner;
@@ -51,13 +70,14 @@ export class OverrideRecorder implements Scheduler {
 
   begin(actors: readonly Cpu[], schedule: number): void {
     this.overrides = [];
+    this.actors = actors;
     this.own.begin(actors.length);
     this.inner.begin(actors, schedule);
   }
 
   pick(enabled: Int32Array, count: number, current: number): number {
     const next = this.inner.pick(enabled, count, current);
-    if (next !== basePick(enabled, count, current)) {
+    if (next !== yieldingPick(this.actors, enabled, count, current)) {
       this.overrides.push({ actor: current, op: this.own.of(current), next });
     }
     return next;
@@ -73,16 +93,33 @@ export class OverrideRecorder implements Scheduler {
   }
 }
 
-/** Plays overrides. Those that do not apply are skipped and left out of `used`. */
+/** An override of a strict replay does not apply. */
+export class Inapplicable extends Error {
+  override readonly name = 'Inapplicable';
+  readonly override: Override;
+
+  constructor(override: Override) {
+    super(`after ${override.op} operations of actor ${override.actor}, actor ${override.next} cannot go on`);
+    this.override = override;
+  }
+}
+
+/** Plays overrides. Those that do not apply are skipped and left out of `used`, or end a strict replay. */
 export class OverrideScheduler implements Scheduler {
   /** Overrides that were applied and mattered, in the order of the run. */
   used: Override[] = [];
-  /** The first override whose actor could not go on; a strict replay stops there. */
+  /** The first override whose actor could not go on. */
   inapplicable: Override | undefined;
+  private readonly overrides: readonly Override[];
+  private readonly strict: boolean;
   private readonly next = new Map<number, Map<number, Override>>();
   private readonly own = new OwnOps();
+  private actors: readonly Cpu[] = [];
 
-  constructor(overrides: readonly Override[]) {
+  /** @param strict throw Inapplicable from the run where an override does not apply */
+  constructor(overrides: readonly Override[], strict = false) {
+    this.overrides = overrides;
+    this.strict = strict;
     for (const override of overrides) {
       let byOp = this.next.get(override.actor);
       if (byOp === undefined) {
@@ -95,12 +132,13 @@ export class OverrideScheduler implements Scheduler {
 
   begin(actors: readonly Cpu[]): void {
     this.used = [];
+    this.actors = actors;
     this.inapplicable = undefined;
     this.own.begin(actors.length);
   }
 
   pick(enabled: Int32Array, count: number, current: number): number {
-    const base = basePick(enabled, count, current);
+    const base = yieldingPick(this.actors, enabled, count, current);
     const override = this.next.get(current)?.get(this.own.of(current));
     if (override === undefined) return base;
     for (let i = 0; i < count; i++) {
@@ -108,8 +146,14 @@ export class OverrideScheduler implements Scheduler {
       if (override.next !== base) this.used.push(override);
       return override.next;
     }
+    if (this.strict) throw new Inapplicable(override);
     this.inapplicable ??= override;
     return base;
+  }
+
+  /** The first override that the run did without; undefined if all were applied and mattered. */
+  get unused(): Override | undefined {
+    return this.overrides.find((override) => !this.used.includes(override));
   }
 
   step(actor: number): void {

@@ -35,6 +35,8 @@ export class ProgramRunner implements Runner {
   readonly cpus: readonly PlainCpu[];
   readonly memory: Int32Array;
   readonly entriesFrom: number;
+  maxSteps: number;
+  idle: ReadonlySet<number> = new Set();
   private readonly arena: Arena;
   private readonly base: number;
   readonly log: RunLog = new RunLog();
@@ -42,6 +44,7 @@ export class ProgramRunner implements Runner {
 
   constructor(program: Program) {
     this.program = program;
+    this.maxSteps = program.maxSteps ?? DEFAULT_MAX_STEPS;
     const layout = computeLayout({
       tableBits: 2,
       vcpus: 1,
@@ -88,12 +91,13 @@ export class ProgramRunner implements Runner {
     for (let i = 0; i < cpus.length; i++) {
       const cpu = cpus[i]!;
       cpu.at(Op.Pause, 0);
+      cpu.atSafepoint = false;
       cpu.choices.seed(mix(master, schedule, Stream.choice, i));
-      actors.push(program.actors[i]!(cpu, base));
+      actors.push(this.idle.has(i) ? undefined : program.actors[i]!(cpu, base));
     }
     scheduler.begin(cpus, schedule);
-    const maxSteps = program.maxSteps ?? DEFAULT_MAX_STEPS;
-    let live = actors.length;
+    const { maxSteps } = this;
+    let live = actors.length - this.idle.size;
     let current = -1;
     let decisions = 0;
     let preemptions = 0;
@@ -118,7 +122,7 @@ export class ProgramRunner implements Runner {
         next = scheduler.pick(enabled, count, current);
         decisions++;
       }
-      if (currentEnabled && next !== current) preemptions++;
+      if (currentEnabled && next !== current && !cpus[current]!.atSafepoint) preemptions++;
       scheduler.step?.(next);
       current = next;
       moves++;

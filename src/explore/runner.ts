@@ -24,6 +24,10 @@ export interface Runner {
   readonly entriesFrom: number;
   /** A hash of the memory as the last run left it. */
   stateHash(): number;
+  /** Steps after which a run is cut off; may be changed between runs. */
+  maxSteps: number;
+  /** Actors that stay away, by number; may be changed between runs. */
+  idle: ReadonlySet<number>;
   /** Runs schedule `schedule`: its number seeds the choices and the workload. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult;
 }

@@ -4,10 +4,16 @@
  *   S1.SCENARIO[~VARIANT[+VARIANT...]][~NAME=VALUE...].BLOB
  *
  * `S` and the format's version; the scenario's name; the variants unless they are `p1`; the parameters that differ from the
- * scenario's defaults, in the order of the alphabet, values with percent escapes. BLOB is base64url of these bytes:
+ * scenario's defaults, in the order of the alphabet, values with percent escapes. Two names among them are no parameters:
+ * `idle` has the numbers of actors that stay away, `without` the ids of checks whose findings do not count, both joined
+ * with hyphens. BLOB is base64url of these bytes:
  *
- *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts)
- *   option     varint    the strategy's number times 1000
+ *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts); 255: no strategy but overrides
+ *   if a strategy:
+ *     option   varint    the strategy's number times 1000
+ *   if overrides (src/explore/overrides.ts):
+ *     count    varint
+ *     each     varints   actor that moved last + 1 (0: the start of the run), operations it had made, actor that goes on
  *   seed kind  byte      0: the seed is eight lower-case hexadecimal digits, four bytes follow; 1: a text (length, UTF-8)
  *   seed
  *   schedule   varint    its number
@@ -19,19 +25,26 @@
  * varint is unsigned LEB128; fixed numbers are big-endian.
  */
 import { ByteReader, BytesError, ByteWriter, check16 } from './bytes.ts';
+import type { Override } from './overrides.ts';
 
 export const TOKEN_VERSION = 1;
 /** Longest token that is read. */
 export const MAX_TOKEN = 2000;
+
+/** Who decides: a strategy of STRATEGIES by its index and number, or overrides on the base. */
+export type Plan =
+  { readonly strategy: number; readonly option: number } | { readonly overrides: readonly Override[] };
 
 export interface Token {
   readonly scenario: string;
   readonly variants: readonly string[];
   /** Parameters that differ from the defaults, as texts. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** Index into STRATEGIES. */
-  readonly strategy: number;
-  readonly option: number;
+  /** Numbers of actors that stay away, in increasing order. */
+  readonly idle: readonly number[];
+  /** Ids of checks whose findings do not count. */
+  readonly without: readonly string[];
+  readonly plan: Plan;
   readonly seed: string;
   readonly schedule: number;
   readonly steps: number;
@@ -46,23 +59,55 @@ export class TokenError extends Error {
   override readonly name = 'TokenError';
 }
 
-const NAME = /^[a-z0-9][a-z0-9-]*$/;
+const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const PARAMETER = /^[a-z][A-Za-z0-9]*$/;
 const HEX_SEED = /^[0-9a-f]{8}$/;
+const CHECK_ID = /^[A-Za-z0-9]+$/;
+/** In the place of a strategy's index. */
+const EXPLICIT = 0xff;
+
+const escaped = (value: string): string =>
+  encodeURIComponent(value).replaceAll('.', '%2E').replaceAll('~', '%7E');
 
 function headOf(token: Token): string {
   const variants = token.variants.join('+');
-  const parameters = Object.keys(token.parameters)
+  const named: Record<string, string> = { ...token.parameters };
+  if (token.idle.length > 0) named['idle'] = token.idle.join('-');
+  if (token.without.length > 0) named['without'] = token.without.join('-');
+  const parameters = Object.keys(named)
     .sort()
-    .map(
-      (name) =>
-        `~${name}=${encodeURIComponent(token.parameters[name]!).replaceAll('.', '%2E').replaceAll('~', '%7E')}`,
-    );
+    .map((name) => `~${name}=${escaped(named[name]!)}`);
   return `S${TOKEN_VERSION}.${token.scenario}${variants === '' || variants === 'p1' ? '' : `~${variants}`}${parameters.join('')}`;
 }
 
+function writePlan(bytes: ByteWriter, plan: Plan): void {
+  if ('strategy' in plan) {
+    bytes.byte(plan.strategy).varint(Math.round(plan.option * 1000));
+    return;
+  }
+  bytes.byte(EXPLICIT).varint(plan.overrides.length);
+  for (const { actor, op, next } of plan.overrides)
+    bytes
+      .varint(actor + 1)
+      .varint(op)
+      .varint(next);
+}
+
+function readPlan(bytes: ByteReader): Plan {
+  const strategy = bytes.byte();
+  if (strategy !== EXPLICIT) return { strategy, option: bytes.varint() / 1000 };
+  const count = bytes.varint();
+  if (count > MAX_TOKEN) throw new BytesError('it has too many overrides');
+  const overrides: Override[] = [];
+  for (let i = 0; i < count; i++) {
+    overrides.push({ actor: bytes.varint() - 1, op: bytes.varint(), next: bytes.varint() });
+  }
+  return { overrides };
+}
+
 function blobOf(token: Token, checksum?: number): string {
-  const bytes = new ByteWriter().byte(token.strategy).varint(Math.round(token.option * 1000));
+  const bytes = new ByteWriter();
+  writePlan(bytes, token.plan);
   if (HEX_SEED.test(token.seed)) bytes.byte(0).fixed(Number.parseInt(token.seed, 16), 4);
   else bytes.byte(1).text(token.seed);
   bytes.varint(token.schedule).varint(token.steps);
@@ -92,9 +137,9 @@ export function parseToken(text: string): Token {
       `token: it has format ${version[1]}, of ${age} version; this one reads format ${TOKEN_VERSION}`,
     );
   }
-  const parts = text.split('.');
-  const [, names, blob] = parts;
-  if (parts.length !== 3 || names === undefined || blob === undefined || !/^[A-Za-z0-9_-]+$/.test(blob)) {
+  // The names may have dots; the blob has none.
+  const [, names, blob] = /^S\d+\.(.+)\.([A-Za-z0-9_-]+)$/.exec(text) ?? [];
+  if (names === undefined || blob === undefined) {
     throw new TokenError(
       `token: ${shown(text)} is not of the form S${TOKEN_VERSION}.NAMES.BLOB; was it cut off?`,
     );
@@ -107,7 +152,9 @@ export function parseToken(text: string): Token {
   return rest;
 }
 
-function readNames(names: string): Pick<Token, 'scenario' | 'variants' | 'parameters'> {
+type Names = Pick<Token, 'scenario' | 'variants' | 'parameters' | 'idle' | 'without'>;
+
+function readNames(names: string): Names {
   const [scenario, ...more] = names.split('~');
   let variants: string[] = ['p1'];
   const parameters: Record<string, string> = {};
@@ -128,14 +175,30 @@ function readNames(names: string): Pick<Token, 'scenario' | 'variants' | 'parame
   for (const name of [scenario!, ...variants]) {
     if (!NAME.test(name)) throw new TokenError(`token: ${shown(name)} is no name of a scenario or variant`);
   }
-  return { scenario: scenario!, variants, parameters };
+  const { idle, without, ...own } = parameters;
+  return {
+    scenario: scenario!,
+    variants,
+    parameters: own,
+    idle: idle === undefined ? [] : idle.split('-').map(actorNumber),
+    without: without === undefined ? [] : without.split('-').map(checkId),
+  };
 }
 
-function readBlob(blob: string): Omit<Token, 'scenario' | 'variants' | 'parameters'> & { checksum: number } {
+function actorNumber(text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new TokenError(`token: ${shown(text)} is no number of an actor`);
+  return Number(text);
+}
+
+function checkId(text: string): string {
+  if (!CHECK_ID.test(text)) throw new TokenError(`token: ${shown(text)} is no id of a check`);
+  return text;
+}
+
+function readBlob(blob: string): Omit<Token, keyof Names> & { checksum: number } {
   try {
     const bytes = new ByteReader(blob);
-    const strategy = bytes.byte();
-    const option = bytes.varint() / 1000;
+    const plan = readPlan(bytes);
     const kind = bytes.byte();
     if (kind > 1) throw new BytesError('its seed is of no known kind');
     const seed = kind === 0 ? bytes.fixed(4).toString(16).padStart(8, '0') : bytes.text();
@@ -145,7 +208,7 @@ function readBlob(blob: string): Omit<Token, 'scenario' | 'variants' | 'paramete
     const machine = bytes.fixed(2);
     const checksum = bytes.fixed(2);
     bytes.end();
-    return { strategy, option, seed, schedule, steps, hash, machine, checksum };
+    return { plan, seed, schedule, steps, hash, machine, checksum };
   } catch (error) {
     if (error instanceof BytesError || error instanceof TypeError) {
       throw new TokenError(`token: it is damaged: ${error.message}`);

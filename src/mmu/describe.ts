@@ -10,6 +10,7 @@ import {
   isWritable,
   sptePfn,
 } from './format.ts';
+import { nameOfPoolWord } from './pool-names.ts';
 import { describeRole, roleLevel } from './role.ts';
 import { spGfn, spRole } from './shadow-page.ts';
 import { nameOfSlotWord } from './slot-words.ts';
@@ -63,7 +64,7 @@ export function describeWord(kvm: Kvm, word: number): string {
   }
   if (word >= layout.memory && word < layout.memory + layout.dims.pfns)
     return `page ${hex(word - layout.memory)}`;
-  const name = nameOfWord(kvm, word);
+  const name = nameOfWord(kvm, word) ?? nameOfPoolWord(kvm, word);
   if (name !== undefined) return name;
   for (const slot of kvm.slots) {
     const inSlot = nameOfSlotWord(slot, word);

@@ -4,6 +4,7 @@
  */
 import pc from 'picocolors';
 import { OP_NAMES } from '../cpu/steps.ts';
+import { ActorColumns } from './columns.ts';
 import { clean, truncate } from './text.ts';
 
 /** One visible operation. */
@@ -23,6 +24,22 @@ export interface TraceRow {
   readonly events?: readonly string[];
 }
 
+/** A visible operation with what an explanation needs of it beside what a trace shows. */
+export interface RecordedStep extends TraceRow {
+  readonly word: number;
+  /** What the word held before, as `value` shows what it holds after. */
+  readonly was: number | string;
+  /** It changed the word. */
+  readonly changed: boolean;
+  /** The lock that the operation took or dropped: `mmu_lock for write`. */
+  readonly lock?: { readonly name: string; readonly taken: boolean };
+  /** Why another actor had moved before, on the first operation after a switch. */
+  readonly because?: SwitchReason;
+}
+
+/** Why the scheduler went on with another actor. */
+export type SwitchReason = 'start' | 'preempted' | 'yielded' | 'blocked' | 'ended';
+
 export interface TraceOptions {
   /** Names of the actors by index. */
   readonly actors: readonly string[];
@@ -32,13 +49,10 @@ export interface TraceOptions {
 
 /** Longest loop that is recognised as a spin: load, compare-exchange, load, wait. */
 const LONGEST_SPIN = 4;
-const GAP = 2;
 /** A description is not cut below this. */
 const SHORTEST_WHAT = 6;
 /** So many actors have a column each, whether they act or not. */
 const FEW_ACTORS = 4;
-/** Below this a column says too little: then all actors share one. */
-const NARROWEST = 16;
 const DECIMAL_LIMIT = 10_000;
 
 const showValue = (value: number | string): string => {
@@ -96,58 +110,23 @@ export function shownActors(rows: readonly TraceRow[], actors: number): number[]
   return all.filter((actor) => active.has(actor));
 }
 
-class Layout {
-  readonly columns: number;
-  readonly shown: readonly number[];
-  readonly shared: boolean;
-  readonly stepWidth: number;
-  readonly options: TraceOptions;
-
-  constructor(rows: readonly TraceRow[], options: TraceOptions) {
-    this.options = options;
-    this.stepWidth = Math.max(4, String(rows.at(-1)?.step ?? 0).length);
-    const room = options.width - this.stepWidth;
-    this.shown = shownActors(rows, options.actors.length);
-    const each = Math.floor(room / Math.max(1, this.shown.length)) - GAP;
-    this.shared = each < NARROWEST;
-    this.columns = this.shared ? Math.max(1, room - GAP) : each;
-  }
-
-  name(actor: number): string {
-    return clean(this.options.actors[actor] ?? `actor ${actor}`);
-  }
-
-  line(step: string, actor: number, text: string): string {
-    const cell = this.shared ? `${this.name(actor)}: ${text}` : text;
-    const before = this.shared ? 0 : this.shown.indexOf(actor) * (this.columns + GAP);
-    return `${step.padStart(this.stepWidth)}${' '.repeat(GAP + before)}${truncate(cell, this.columns)}`;
-  }
-
-  operation(row: TraceRow): string {
-    const name = this.shared ? `${this.name(row.actor)}: `.length : 0;
-    return this.line(String(row.step), row.actor, cellOf(row, this.columns - name));
-  }
-
-  /** Lines that belong to no column. */
-  across(text: string): string {
-    return truncate(`${' '.repeat(this.stepWidth + GAP)}${text}`, this.options.width);
-  }
-
-  header(): string {
-    const step = 'step'.padStart(this.stepWidth);
-    if (this.shared) return step;
-    const names = this.shown.map((actor) => truncate(this.name(actor), this.columns).padEnd(this.columns));
-    return `${step}${' '.repeat(GAP)}${names.join(' '.repeat(GAP))}`.trimEnd();
-  }
-}
-
 /** The lines of the trace, none wider than `width`. */
 export function* renderTrace(
   rows: readonly TraceRow[],
   options: TraceOptions,
 ): Generator<string, void, void> {
   const colors = pc.createColors(options.color);
-  const layout = new Layout(rows, options);
+  const shown = shownActors(rows, options.actors.length);
+  const layout = new ActorColumns(
+    shown,
+    options.actors,
+    String(rows.at(-1)?.step ?? 0).length,
+    options.width,
+  );
+  const operation = (row: TraceRow): string => {
+    const name = layout.shared ? `${layout.name(row.actor)}: `.length : 0;
+    return layout.line(String(row.step), row.actor, cellOf(row, layout.columns - name));
+  };
   yield colors.bold(layout.header());
   let current = -1;
   for (let at = 0; at < rows.length;) {
@@ -164,7 +143,7 @@ export function* renderTrace(
     for (let i = at; i < at + block; i++) {
       const row = rows[i]!;
       if (i > at && row.note !== undefined) yield colors.dim(layout.across(`; ${clean(row.note)}`));
-      yield layout.operation(row);
+      yield operation(row);
       for (const event of row.events ?? []) yield colors.yellow(layout.across(`* ${clean(event)}`));
     }
     at += block;

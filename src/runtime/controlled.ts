@@ -50,7 +50,7 @@ export interface ControlledResult {
   readonly steps: number;
   /** Steps at which there was a choice. */
   readonly decisions: number;
-  /** Times the scheduler left an actor that could have gone on. */
+  /** Times the scheduler left an actor that could have gone on and was not at a safepoint. */
   readonly preemptions: number;
   readonly hash: string;
   readonly violations: readonly Violation[];
@@ -68,6 +68,10 @@ export class ControlledRuntime {
   readonly machine: Machine;
   /** Words from here on are parts of 8-byte entries: bitmaps, buffers and tables. */
   readonly entriesFrom: number;
+  /** Steps after which a run is cut off as inconclusive; may be changed between runs. */
+  maxSteps: number;
+  /** Actors that stay away, by number; may be changed between runs. */
+  idle: ReadonlySet<number> = new Set();
   private readonly options: ControlledOptions;
   private readonly arena: Arena;
   private readonly enabled: Int32Array;
@@ -79,6 +83,7 @@ export class ControlledRuntime {
     this.options = options;
     this.machine = options.machine;
     this.entriesFrom = options.layout.pml;
+    this.maxSteps = options.maxSteps ?? DEFAULT_MAX_STEPS;
     this.arena = Arena.tracked(options.layout);
     this.kvm = bootMachine(options.machine, this.arena, options.engine);
     this.arena.takeBootImage();
@@ -123,17 +128,18 @@ export class ControlledRuntime {
       const cpu = cpus[i]!;
       cpu.held = 0;
       cpu.mmuReleases = 0;
+      cpu.atSafepoint = false;
       cpu.at(Op.Pause, 0);
       seedActor(cpu, master, schedule);
-      actors.push(startActor(kvm, cpu, options.machine.actors[i]!, options.custom));
+      const spec = options.machine.actors[i]!;
+      actors.push(this.idle.has(i) ? undefined : startActor(kvm, cpu, spec, options.custom));
     }
     options.judge.begin(kvm);
     scheduler.begin(cpus, schedule);
     const livelockSteps = options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS;
-    const maxSteps = options.maxSteps ?? DEFAULT_MAX_STEPS;
-    const { violations } = this;
+    const { violations, maxSteps } = this;
 
-    let live = actors.length;
+    let live = actors.length - this.idle.size;
     let current = -1;
     let decisions = 0;
     let preemptions = 0;
@@ -157,7 +163,7 @@ export class ControlledRuntime {
         next = scheduler.pick(enabled, count, current);
         decisions++;
       }
-      if (currentEnabled && next !== current) preemptions++;
+      if (currentEnabled && next !== current && !cpus[current]!.atSafepoint) preemptions++;
       scheduler.step?.(next);
       current = next;
       this.running = cpus[next]!;

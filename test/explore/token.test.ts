@@ -1,13 +1,17 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { STRATEGIES } from '../../src/explore/strategies/index.ts';
+import { shippedScenarios } from '../../src/scenario/load.ts';
+import { VARIANTS } from '../../src/variants/index.ts';
 import { formatToken, parseToken, TokenError, type Token } from '../../src/explore/token.ts';
 
 const SAMPLE: Token = {
   scenario: 'nx-partial-reuse',
   variants: ['never-flush-on-reuse'],
   parameters: {},
-  strategy: 6,
-  option: 0,
+  idle: [],
+  without: [],
+  plan: { strategy: 6, option: 0 },
   seed: '1a2b3c4d',
   schedule: 1234,
   steps: 391,
@@ -16,15 +20,24 @@ const SAMPLE: Token = {
 };
 const GOLDEN = 'S1.nx-partial-reuse~never-flush-on-reuse.BgAAGis8TdIJhwPWdZNHvu8nCQ';
 
-const name = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,20}$/);
+const name = fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/);
 const token = fc.record({
   scenario: name,
   variants: fc.array(name, { minLength: 1, maxLength: 3 }),
   parameters: fc.dictionary(fc.stringMatching(/^[a-z][A-Za-z0-9]{0,10}$/), fc.string({ maxLength: 12 }), {
     maxKeys: 4,
   }),
-  strategy: fc.nat(255),
-  option: fc.nat(100_000).map((n) => n / 1000),
+  idle: fc.uniqueArray(fc.nat(63), { maxLength: 4 }),
+  without: fc.array(fc.stringMatching(/^[A-Z][0-9]{1,2}$/), { maxLength: 3 }),
+  plan: fc.oneof(
+    fc.record({ strategy: fc.nat(254), option: fc.nat(100_000).map((n) => n / 1000) }),
+    fc.record({
+      overrides: fc.array(
+        fc.record({ actor: fc.integer({ min: -1, max: 70 }), op: fc.nat(100_000), next: fc.nat(70) }),
+        { maxLength: 8 },
+      ),
+    }),
+  ),
   seed: fc.oneof(fc.stringMatching(/^[0-9a-f]{8}$/), fc.string({ minLength: 1, maxLength: 20 })),
   schedule: fc.nat(2 ** 31 - 1),
   steps: fc.nat(2 ** 31 - 1),
@@ -38,21 +51,31 @@ describe('a token', () => {
     expect(parseToken(GOLDEN)).toEqual(SAMPLE);
   });
 
-  it('has at most 80 characters for the longest shipped names at the defaults', () => {
-    const longest = {
-      ...SAMPLE,
-      scenario: 'x'.repeat(18),
-      variants: ['y'.repeat(27)],
-      schedule: 10_000,
-      steps: 2000,
-    };
-    expect(formatToken(longest).length).toBeLessThanOrEqual(80);
+  it('has at most 80 characters for every shipped scenario, variant and strategy at the defaults', () => {
+    let longest = 0;
+    for (const scenario of shippedScenarios()) {
+      for (const variant of VARIANTS) {
+        for (const [index, strategy] of STRATEGIES.entries()) {
+          const text = formatToken({
+            ...SAMPLE,
+            scenario,
+            variants: [variant.name],
+            plan: { strategy: index, option: strategy.option?.default ?? 0 },
+            schedule: 1_000_000,
+            steps: 10_000,
+          });
+          longest = Math.max(longest, text.length);
+        }
+      }
+    }
+    expect(longest).toBeLessThanOrEqual(80);
+    expect(longest).toBeGreaterThan(60);
   });
 
   it('reads back as it was written', () => {
     fc.assert(
       fc.property(token, (one) => {
-        fc.pre(!Object.keys(one.parameters).includes('__proto__'));
+        fc.pre(!Object.keys(one.parameters).some((key) => ['__proto__', 'idle', 'without'].includes(key)));
         expect(parseToken(formatToken(one))).toEqual(one);
       }),
     );
