@@ -1,8 +1,9 @@
 /** Tokens of schedules: made from what was chosen, and compared with the run that comes of them. */
 import { check16 } from '../explore/bytes.ts';
 import { STRATEGIES } from '../explore/strategies/index.ts';
-import { formatToken, TokenError, type Token } from '../explore/token.ts';
+import { formatToken, LONG_TOKEN, markOf, TokenError, type Token } from '../explore/token.ts';
 import type { Machine } from '../scenario/build.ts';
+import { VARIANTS } from '../variants/index.ts';
 import type { RunPlan, RunSpec } from './run-spec.ts';
 
 /** Tells two machines apart: everything that a run depends on but the engine's code. */
@@ -27,7 +28,7 @@ export function tokenOf(parts: TokenParts): string | undefined {
   const names = [machine.scenario, ...parts.variants];
   if (parts.scenarioFile !== undefined || names.some((name) => !/^[a-z0-9][a-z0-9.-]*$/.test(name)))
     return undefined;
-  return formatToken({
+  const token: Token = {
     scenario: machine.scenario,
     variants: parts.variants,
     parameters: Object.fromEntries(Object.entries(parts.given).map(([name, value]) => [name, String(value)])),
@@ -42,6 +43,22 @@ export function tokenOf(parts: TokenParts): string | undefined {
     steps: parts.steps,
     hash: parts.hash,
     machine: machineCheck(machine),
+  };
+  const text = formatToken(token);
+  return text.length <= LONG_TOKEN ? text : formatToken({ ...token, variants: token.variants.map(marked) });
+}
+
+/** P1 is left out of a token; no other name is. */
+const marked = (variant: string): string => (variant === 'p1' ? variant : markOf(variant));
+
+/** The names of a token's variants. @throws TokenError for a mark that is no shipped variant's */
+export function variantsOf({ variants }: Token): string[] {
+  return variants.map((name) => {
+    if (!name.startsWith('@')) return name;
+    const found = VARIANTS.find((variant) => markOf(variant.name) === name);
+    if (found === undefined)
+      throw new TokenError(`token: it names a variant by ${name}, which this version does not have`);
+    return found.name;
   });
 }
 

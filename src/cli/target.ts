@@ -1,6 +1,6 @@
 /** What replay, shrink and explain are given in place of a scenario: a token or a schedule file. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { planOf } from '../campaign/tokens.ts';
+import { planOf, variantsOf } from '../campaign/tokens.ts';
 import type { RunPlan } from '../campaign/run-spec.ts';
 import type { ScheduleFile } from '../explore/schedule-file.ts';
 import { MAX_SCHEDULE_BYTES, parseSchedule, ScheduleFileError } from '../explore/schedule-reader.ts';
@@ -60,7 +60,14 @@ function argsOf(of: {
 function ofToken(text: string): Target {
   const token = parseToken(text);
   const { schedule, idle } = token;
-  return { text, args: argsOf(token), plan: planOf(token), schedule, idle, token };
+  return {
+    text,
+    args: argsOf({ ...token, variants: variantsOf(token) }),
+    plan: planOf(token),
+    schedule,
+    idle,
+    token,
+  };
 }
 
 function ofFile(path: string): Target {

@@ -6,7 +6,8 @@
  * `S` and the format's version; the scenario's name; the variants unless they are `p1`; the parameters that differ from the
  * scenario's defaults, in the order of the alphabet, values with percent escapes. Two names among them are no parameters:
  * `idle` has the numbers of actors that stay away, `without` the ids of checks whose findings do not count, both joined
- * with hyphens. BLOB is base64url of these bytes:
+ * with hyphens. Where the token would have more than 80 characters, a variant is named by its mark: `@` and the upper 24
+ * bits of FNV-1a of its name as four characters of base64url. BLOB is base64url of these bytes:
  *
  *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts); 255: no strategy but overrides
  *   if a strategy:
@@ -24,10 +25,12 @@
  *
  * varint is unsigned LEB128; fixed numbers are big-endian.
  */
-import { ByteReader, BytesError, ByteWriter, check16 } from './bytes.ts';
+import { ByteReader, BytesError, ByteWriter, check16, fnv1a } from './bytes.ts';
 import type { Override } from './overrides.ts';
 
 export const TOKEN_VERSION = 1;
+/** Longest token that is written without marks for variants. */
+export const LONG_TOKEN = 80;
 /** Longest token that is read. */
 export const MAX_TOKEN = 2000;
 
@@ -60,6 +63,7 @@ export class TokenError extends Error {
 }
 
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
+const MARK = /^@[A-Za-z0-9_-]{4}$/;
 const PARAMETER = /^[a-z][A-Za-z0-9]*$/;
 const HEX_SEED = /^[0-9a-f]{8}$/;
 const CHECK_ID = /^[A-Za-z0-9]+$/;
@@ -122,6 +126,11 @@ export function formatToken(token: Token): string {
   return `${head}.${blobOf(token, check16(`${head}.${blobOf(token)}`))}`;
 }
 
+/** The mark that stands for a variant in a token that would be too long. */
+export function markOf(variant: string): string {
+  return `@${new ByteWriter().fixed(fnv1a(variant) >>> 8, 3).base64}`;
+}
+
 /**
  * Reads a token.
  * @throws TokenError
@@ -173,7 +182,8 @@ function readNames(names: string): Names {
     }
   });
   for (const name of [scenario!, ...variants]) {
-    if (!NAME.test(name)) throw new TokenError(`token: ${shown(name)} is no name of a scenario or variant`);
+    if (!NAME.test(name) && (name === scenario || !MARK.test(name)))
+      throw new TokenError(`token: ${shown(name)} is no name of a scenario or variant`);
   }
   const { idle, without, ...own } = parameters;
   return {

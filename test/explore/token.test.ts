@@ -1,9 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { STRATEGIES } from '../../src/explore/strategies/index.ts';
-import { shippedScenarios } from '../../src/scenario/load.ts';
-import { VARIANTS } from '../../src/variants/index.ts';
-import { formatToken, parseToken, TokenError, type Token } from '../../src/explore/token.ts';
+import { formatToken, markOf, parseToken, TokenError, type Token } from '../../src/explore/token.ts';
 
 const SAMPLE: Token = {
   scenario: 'nx-partial-reuse',
@@ -51,25 +48,10 @@ describe('a token', () => {
     expect(parseToken(GOLDEN)).toEqual(SAMPLE);
   });
 
-  it('has at most 80 characters for every shipped scenario, variant and strategy at the defaults', () => {
-    let longest = 0;
-    for (const scenario of shippedScenarios()) {
-      for (const variant of VARIANTS) {
-        for (const [index, strategy] of STRATEGIES.entries()) {
-          const text = formatToken({
-            ...SAMPLE,
-            scenario,
-            variants: [variant.name],
-            plan: { strategy: index, option: strategy.option?.default ?? 0 },
-            schedule: 1_000_000,
-            steps: 10_000,
-          });
-          longest = Math.max(longest, text.length);
-        }
-      }
-    }
-    expect(longest).toBeLessThanOrEqual(80);
-    expect(longest).toBeGreaterThan(60);
+  it('may name a variant by its mark', () => {
+    const text = formatToken({ ...SAMPLE, variants: [markOf('never-flush-on-reuse')] });
+    expect(text).toMatch(/^S1\.nx-partial-reuse~@[\w-]{4}\./);
+    expect(parseToken(text).variants).toEqual([markOf('never-flush-on-reuse')]);
   });
 
   it('reads back as it was written', () => {
