@@ -5,7 +5,7 @@ import { compareEvents } from './events.ts';
 import type { Reader } from './event-text.ts';
 import { hostMapOf } from './host-map.ts';
 import { PageNames } from './names.ts';
-import { compareOperations, skippedCounts } from './operations.ts';
+import { compareOperations } from './operations.ts';
 import { comparePages, pairPages, type Moment } from './pages.ts';
 import { probesOf } from './probes.ts';
 import { compareSlots } from './slots.ts';
@@ -50,7 +50,7 @@ export function compareRecordings(
     { host: hosts[0], names: new PageNames(expected), linkFlush: !inlined },
     { host: hosts[1], names: new PageNames(actual), linkFlush: !inlined },
   ];
-  compareOperations(tally, both, skippedCounts(inlined));
+  compareOperations(tally, both, inlined);
   compareEvents(tally, both, readers, skipped);
   for (const moment of moments(expected, actual)) {
     const pairing = pairPages(moment.expected, moment.actual);

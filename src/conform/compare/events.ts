@@ -16,6 +16,16 @@ interface Said {
 /** Events of the background belong to no operation: which one they fall into is a matter of time. */
 const BACKGROUND = -1;
 
+/** Kinds that stand beside the others. */
+const UNORDERED: ReadonlySet<Kind> = new Set(['yields']);
+const isUnordered = ({ type }: RecordedEvent): boolean => UNORDERED.has(EVENT_KINDS[type]);
+
+/** A yield is no reason to count TDP changes anew, so yields come last. */
+const apart = (events: readonly RecordedEvent[]): RecordedEvent[] => [
+  ...mergeTdpChanges(events.filter((event) => !isUnordered(event))),
+  ...events.filter(isUnordered),
+];
+
 function sayAll(
   recording: Recording,
   reader: Reader,
@@ -32,7 +42,7 @@ function sayAll(
   return new Map(
     [...byOp].map(([op, events]) => [
       op,
-      mergeTdpChanges(events).map((event) => ({
+      apart(events).map((event) => ({
         type: event.type,
         kind: EVENT_KINDS[event.type],
         text: eventText(event, reader, event.op ?? Number.MAX_SAFE_INTEGER),
@@ -42,8 +52,6 @@ function sayAll(
   );
 }
 
-/** Kinds that stand beside the others. */
-const UNORDERED: ReadonlySet<Kind> = new Set(['yields']);
 const NOTHING = 'nothing more';
 
 /** Of two stretches that differ, those of one type stand against each other. */
