@@ -1,16 +1,32 @@
-/** Step checks of rules that need one moment of one actor: D3 at the topup, D26 at the entry into the guest. */
-import { type Cpu, HELD_MMU_READ, HELD_MMU_WRITE } from '../cpu/cpu.ts';
+/** Step checks of rules that need one moment of one actor: D3 where it may sleep, D26 at the entry into the guest. */
+import {
+  type Cpu,
+  HELD_MMU_READ,
+  HELD_MMU_WRITE,
+  HELD_RCU,
+  HELD_TDP_PAGES,
+  HELD_UNSYNC_PAGES,
+} from '../cpu/cpu.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import { VCPU } from '../mmu/vcpu-words.ts';
+import { heldNames } from './steps-order.ts';
 import { type StepBroken, StepCheckBase } from './step-check.ts';
 import type { StepCheckFamily } from './types.ts';
+
+/** What nobody may hold who sleeps: mmu_lock, the spinlocks inside it, an RCU read section. */
+const ATOMIC = HELD_MMU_WRITE | HELD_MMU_READ | HELD_TDP_PAGES | HELD_UNSYNC_PAGES | HELD_RCU;
 
 class SleepingAllocation extends StepCheckBase {
   override begin(): void {}
 
   override topup(cpu: Cpu): void {
-    if ((cpu.held & (HELD_MMU_WRITE | HELD_MMU_READ)) === 0) return;
-    this.report(cpu, 'D3', `${cpu.name} filled the split caches, which may sleep, with mmu_lock held`, [
+    this.maySleep(cpu, 'fills the split caches');
+  }
+
+  override maySleep(cpu: Cpu, what: string): void {
+    if ((cpu.held & ATOMIC) === 0) return;
+    const held = heldNames(cpu.held & ATOMIC);
+    this.report(cpu, 'D3', `${cpu.name} ${what}, which may sleep, and holds ${held}`, [
       this.kvm.mmuLock.cnts,
     ]);
   }

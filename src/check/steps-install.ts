@@ -1,14 +1,22 @@
 /**
- * What a fault installs (kernel-facts 5.2 step 4, 5.3, D17 to D19): through a root that is still good, of a frame that is
+ * What a fault installs (kernel-facts 5.2 step 4, 5.3, D1, D17 to D19): through a root that is still good, of a frame that is
  * still there, and in a logged slot never writable before the page is in the log.
  */
 import { type Cpu, HELD_MMU_READ, HELD_MMU_WRITE } from '../cpu/cpu.ts';
-import { isShadowPresent, isWritable } from '../mmu/format.ts';
+import {
+  ACC_TRACK_SAVED_LO,
+  ACC_TRACK_SHIFT_HI,
+  isShadowPresent,
+  isWritable,
+  SPTE_AD_DISABLED_HI,
+  SPTE_AD_MASK_HI,
+  SPTE_W,
+} from '../mmu/format.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { roleDirect, roleInvalid, roleLevel } from '../mmu/role.ts';
 import { isObsolete, pageGetGfn, spRole, spteIndex, sptepToSp } from '../mmu/shadow-page.ts';
 import { isFullyLogged } from './dirty-tdp.ts';
-import { hex, pageName, sptepName } from './naming.ts';
+import { hex, pageName, spteText, sptepName } from './naming.ts';
 import { PerActor, type StepBroken, StepCheckBase } from './step-check.ts';
 import type { StepCheckFamily } from './types.ts';
 
@@ -101,8 +109,38 @@ class Installs extends StepCheckBase {
     if (!list.includes(gfn)) list.push(gfn);
   }
 
+  /** D1: without mmu_lock the fast path gives W back, or R, W and X where access tracking had taken them (5.3). */
+  override fastPageFault(
+    cpu: Cpu,
+    gfn: number,
+    _access: number,
+    oldLo: number,
+    oldHi: number,
+    lo: number,
+    hi: number,
+  ): void {
+    const f = this.kvm.format;
+    const tracked = (oldHi & SPTE_AD_MASK_HI) === SPTE_AD_DISABLED_HI;
+    const mayLo = tracked ? ACC_TRACK_SAVED_LO | SPTE_W : SPTE_W;
+    const mayHi = tracked ? ACC_TRACK_SAVED_LO << ACC_TRACK_SHIFT_HI : 0;
+    if (((oldLo ^ lo) & ~mayLo) === 0 && ((oldHi ^ hi) & ~mayHi) === 0) return;
+    this.report(
+      cpu,
+      'D1',
+      `${cpu.name} took the ${f.name} entry of gfn ${hex(gfn)} from ${spteText(oldLo, oldHi)} to ${spteText(lo, hi)} without mmu_lock`,
+    );
+  }
+
   override fastFixed(cpu: Cpu, sptep: number, gfn: number, lo: number): void {
     const { kvm } = this;
+    if (!roleDirect(spRole(kvm, sptepToSp(kvm, sptep)))) {
+      this.report(
+        cpu,
+        'D1',
+        `${cpu.name} changed ${sptepName(kvm, sptep)}, no direct page's, without mmu_lock`,
+        [sptep * 2],
+      );
+    }
     if (!isWritable(lo)) return;
     const level = roleLevel(spRole(kvm, sptepToSp(kvm, sptep)));
     const slot = kvm.slotOf(gfn);
@@ -169,6 +207,6 @@ class Installs extends StepCheckBase {
 }
 
 export const installs: StepCheckFamily = {
-  ids: ['D17', 'D18', 'D19'],
+  ids: ['D1', 'D17', 'D18', 'D19'],
   make: (kvm, broken) => new Installs(kvm, broken),
 };

@@ -41,6 +41,12 @@ const HELD_NAMES: readonly (readonly [bit: number, name: string])[] = [
   [HELD_RCU, 'an RCU read section'],
 ];
 
+/** `mmu_lock for write and an RCU read section`. */
+export const heldNames = (held: number): string =>
+  HELD_NAMES.filter(([bit]) => (held & bit) !== 0)
+    .map(([, name]) => name)
+    .join(' and ');
+
 class LockOrder extends StepCheckBase {
   override begin(): void {}
 
@@ -48,8 +54,7 @@ class LockOrder extends StepCheckBase {
     if (!taken) return;
     const wrong = cpu.held & (FORBIDDEN[lock] ?? 0);
     if (wrong === 0) return;
-    const held = HELD_NAMES.filter(([bit]) => (wrong & bit) !== 0).map(([, name]) => name);
-    this.report(cpu, 'D21', `${cpu.name} takes ${lock} while it holds ${held.join(' and ')}`);
+    this.report(cpu, 'D21', `${cpu.name} takes ${lock} while it holds ${heldNames(wrong)}`);
   }
 }
 

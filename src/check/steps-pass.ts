@@ -1,4 +1,4 @@
-/** Step checks of a split pass (kernel-facts 3.2 to 3.6): what it did in which order. Q43, D14, D22, D23, D24. */
+/** Step checks of a split pass (kernel-facts 3.2 to 3.6): what it did in which order. Q5, Q43, D14, D22, D23, D24. */
 import type { Cpu } from '../cpu/cpu.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL, PG_LEVEL_1G, PG_LEVEL_4K } from '../mmu/config.ts';
 import type { FlushProfile } from '../mmu/engine.ts';
@@ -145,6 +145,7 @@ class SplitPasses extends StepCheckBase {
     const pass = this.passes.of(cpu);
     if (errno === 0) {
       pass.splits++;
+      this.checkBudget(cpu, gfn);
       pass.owes = true;
       pass.sinceCheck++;
       if (pass.sinceCheck > 1) {
@@ -203,6 +204,20 @@ class SplitPasses extends StepCheckBase {
     );
   }
 
+  /** Q5: a split is made only with more than splitMinFreePages available (3.5), and takes one of them at most. */
+  private checkBudget(cpu: Cpu, gfn: number): void {
+    const { kvm } = this;
+    const used = kvm.get(KVM.nUsed);
+    const most = kvm.get(KVM.nMax) - kvm.engine.splitMinFreePages;
+    if (used <= most) return;
+    this.report(
+      cpu,
+      'Q5',
+      `the split at gfn ${hex(gfn)} left ${used} shadow pages in use (n_used), and a split may leave ${most} at most`,
+      [kvm.base + KVM.nUsed, kvm.base + KVM.nMax],
+    );
+  }
+
   /** D24. Recycling and zapping of unsync pages flush for themselves, in every profile. */
   private checkFlushes(cpu: Cpu, pass: Pass): void {
     const { profile } = this.kvm.engine;
@@ -250,6 +265,6 @@ class SplitPasses extends StepCheckBase {
 }
 
 export const splitPasses: StepCheckFamily = {
-  ids: ['Q43', 'D14', 'D22', 'D23', 'D24'],
+  ids: ['Q5', 'Q43', 'D14', 'D22', 'D23', 'D24'],
   make: (kvm, broken) => new SplitPasses(kvm, broken),
 };

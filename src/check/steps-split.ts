@@ -1,5 +1,5 @@
 /**
- * Step checks of one split (kernel-facts 3.7 to 3.10): what the child holds once it is linked. Q34, Q35, D15, D16, D22.
+ * Step checks of one split (kernel-facts 3.7 to 3.10): what the child holds once it is linked. Q33, Q34, Q35, D15, D16, D22.
  *
  * Which entries the split filled is known from a look at the child before: the ones that were present stay as they are.
  */
@@ -10,10 +10,19 @@ import { hardwarePerm } from '../mmu/hardware.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import type { FlushReason } from '../mmu/observer.ts';
 import { roleAccess, roleLevel } from '../mmu/role.ts';
-import { pageGetGfn, spGfn, spRole, spteIndex, sptepOf, sptepToSp } from '../mmu/shadow-page.ts';
+import {
+  pageGetGfn,
+  SP_NX_DISALLOWED,
+  spFlags,
+  spGfn,
+  spRole,
+  spteIndex,
+  sptepOf,
+  sptepToSp,
+} from '../mmu/shadow-page.ts';
 import { spteTable } from '../mmu/spte.ts';
 import { TLB_X } from '../mmu/tlb.ts';
-import { hex, spteText, sptepName } from './naming.ts';
+import { hex, pageName, spteText, sptepName } from './naming.ts';
 import { agedValue, splitChildValue } from './split-value.ts';
 import { PerActor, type StepBroken, StepCheckBase } from './step-check.ts';
 import { permText } from './tlb-cursor.ts';
@@ -27,6 +36,8 @@ const VICTIM = 2;
 class Split {
   /** 0 outside of a split. */
   hugeSptep = 0;
+  /** The page that the actor has made last. */
+  created = 0;
   gfn = 0;
   /** Pages of the huge page. */
   pages = 0;
@@ -48,6 +59,7 @@ class Split {
 
   reset(): void {
     this.hugeSptep = 0;
+    this.created = 0;
     this.owed = 0;
   }
 }
@@ -74,6 +86,10 @@ class SplitContents extends StepCheckBase {
 
   override begin(): void {
     this.splits.reset();
+  }
+
+  override getPage(cpu: Cpu, sp: number, created: boolean): void {
+    if (created) this.splits.of(cpu).created = sp;
   }
 
   override splitChild(cpu: Cpu, hugeSptep: number, sp: number): void {
@@ -136,6 +152,13 @@ class SplitContents extends StepCheckBase {
         kvm.header(sp),
       ]);
     }
+    // A child that was there before may be one that the NX mitigation has made.
+    if (split.created === sp && (spFlags(kvm, sp) & SP_NX_DISALLOWED) !== 0) {
+      this.report(cpu, 'Q33', `${pageName(kvm, sp)} was made by an eager split and is marked nx-disallowed`, [
+        kvm.header(sp),
+      ]);
+    }
+    split.created = 0;
     const hugePerm = hardwarePerm(kvm, lo, hi) | (mayExec ? TLB_X : 0);
     const hugePfn = sptePfn(lo, hi);
     const step = kvm.pages(level);
@@ -271,6 +294,6 @@ class SplitContents extends StepCheckBase {
 }
 
 export const splitContents: StepCheckFamily = {
-  ids: ['Q34', 'Q35', 'D15', 'D16', 'D22'],
+  ids: ['Q33', 'Q34', 'Q35', 'D15', 'D16', 'D22'],
   make: (kvm, broken) => new SplitContents(kvm, broken),
 };

@@ -1,13 +1,14 @@
 /**
- * Step checks of the TDP MMU: what a split writes and that it leaves no gap (kernel-facts 4.3, Q34, Q35, D15, D16), and that
+ * Step checks of the TDP MMU: what a split writes and that it leaves no gap (kernel-facts 4.3, Q33, Q34, Q35, D15, D16, D23), and that
  * a table is freed only when nobody can stand in it any more (1.4, D25).
  */
 import type { Cpu } from '../cpu/cpu.ts';
+import { ERRNO_NAMES } from '../mmu/errno.ts';
 import { ACC_EXEC, isLarge, isShadowPresent, sptePfn } from '../mmu/format.ts';
 import { hardwarePerm } from '../mmu/hardware.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import { roleAccess, roleLevel } from '../mmu/role.ts';
-import { SP, SP_TDP, spRole, sptepToSp } from '../mmu/shadow-page.ts';
+import { SP, SP_NX_DISALLOWED, SP_TDP, spFlags, spRole, sptepToSp } from '../mmu/shadow-page.ts';
 import { TLB_X } from '../mmu/tlb.ts';
 import { splitChildValue } from './split-value.ts';
 import { hex, pageName, spteText, sptepName } from './naming.ts';
@@ -15,12 +16,18 @@ import { NothingToCheck, PerActor, type StepBroken, StepCheckBase } from './step
 import { permText } from './tlb-cursor.ts';
 import type { StepCheckFamily } from './types.ts';
 
-/** What the actor's last change of an entry did. */
+/** What the actor's changes of entries did since its last attempt. */
 class Change {
+  /** Huge pages of each level that went. */
+  readonly taken = new Int32Array(6);
+  /** The last table that came for one. */
+  child = 0;
   /** The huge page that went without a table in its place, and the level of its page; 0 if none. */
   unmapped = 0;
 
   reset(): void {
+    this.taken.fill(0);
+    this.child = 0;
     this.unmapped = 0;
   }
 }
@@ -49,9 +56,17 @@ class TdpSplits extends StepCheckBase {
     if (!isLarge(oldLo)) {
       if (!isTable || sptePfn(oldLo, oldHi) !== sptePfn(lo, hi)) this.cutOff(sptePfn(oldLo, oldHi));
     } else if (isTable) {
-      this.changes.of(cpu).unmapped = 0;
-      this.checkChild(cpu, sptep, level, oldLo, oldHi, sptePfn(lo, hi) - kvm.tablePfnBase);
-    } else if (!isShadowPresent(lo)) this.changes.of(cpu).unmapped = sptep;
+      const change = this.changes.of(cpu);
+      const table = sptePfn(lo, hi) - kvm.tablePfnBase;
+      change.unmapped = 0;
+      change.taken[level]!++;
+      change.child = table;
+      this.checkChild(cpu, sptep, level, oldLo, oldHi, table);
+    } else if (!isShadowPresent(lo)) {
+      const change = this.changes.of(cpu);
+      change.unmapped = sptep;
+      change.taken[level]!++;
+    }
   }
 
   override tdpSplitAttempt(
@@ -71,15 +86,37 @@ class TdpSplits extends StepCheckBase {
         [change.unmapped * 2],
       );
     }
-    change.unmapped = 0;
+    this.checkAttempt(cpu, change, gfn, level, errno);
+    change.reset();
+  }
+
+  /** D23: one huge page of the level went, or none did. Q33: such a table is nobody's NX split. */
+  private checkAttempt(cpu: Cpu, change: Change, gfn: number, level: number, errno: number): void {
+    const { kvm } = this;
+    const taken = change.taken.reduce((sum, count) => sum + count, 0);
+    const wanted = errno === 0 ? 1 : 0;
+    if (taken !== wanted || change.taken[level] !== wanted) {
+      this.report(
+        cpu,
+        'D23',
+        `an attempt at the level-${level} page at gfn ${hex(gfn)} that ended with ${ERRNO_NAMES[errno] ?? errno} took ${taken} huge pages away`,
+      );
+    }
+    const { child } = change;
+    if (errno !== 0 || child < 1 || child > kvm.layout.dims.tables) return;
+    const sp = kvm.w[kvm.tableOwner + child]!;
+    if (sp === 0 || (spFlags(kvm, sp) & SP_NX_DISALLOWED) === 0) return;
+    this.report(cpu, 'Q33', `${pageName(kvm, sp)} was made by an eager split and is marked nx-disallowed`, [
+      kvm.header(sp),
+    ]);
   }
 
   override readReleased(cpu: Cpu): void {
-    this.changes.of(cpu).unmapped = 0;
+    this.changes.of(cpu).reset();
   }
 
   override writeReleased(cpu: Cpu): void {
-    this.changes.of(cpu).unmapped = 0;
+    this.changes.of(cpu).reset();
   }
 
   /** 4.3: all of the child, from the value that the exchange replaced. Nobody has had a chance to change it. */
@@ -153,7 +190,7 @@ class TdpSplits extends StepCheckBase {
 }
 
 export const tdpSplits: StepCheckFamily = {
-  ids: ['Q34', 'Q35', 'D15', 'D16', 'D25'],
+  ids: ['Q33', 'Q34', 'Q35', 'D15', 'D16', 'D23', 'D25'],
   make: (kvm, broken) =>
     kvm.config.l1Vcpus === 0 ? new NothingToCheck(kvm, broken) : new TdpSplits(kvm, broken),
 };

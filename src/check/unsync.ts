@@ -8,6 +8,8 @@ import { roleDirect, roleLevel } from '../mmu/role.ts';
 import { SP, SP_NX_DISALLOWED, SP_UNSYNC } from '../mmu/shadow-page.ts';
 import { entryName, pageName } from './naming.ts';
 import { pageWalk, type PageWalk } from './page-walk.ts';
+import { hasReaders } from './quiescent.ts';
+import { tdpWalk } from './tdp-walk.ts';
 import type { ReportBroken, StateCheck } from './types.ts';
 
 const popcount = (value: number): number => {
@@ -64,16 +66,21 @@ function checkMarks(walk: PageWalk, sp: number): void {
   }
 }
 
-/** Q33: the ring of nx-disallowed pages holds each marked page once, and its length is the statistic. */
-function checkNxList(kvm: Kvm, broken: ReportBroken): number {
+/** Q33: the ring of nx-disallowed pages holds marked pages only, each once, and its length is the statistic. */
+function checkNxList(walk: PageWalk, broken: ReportBroken): void {
+  const { kvm } = walk;
   const { w } = kvm;
   const { tables } = kvm.layout.dims;
   const head = kvm.get(KVM.nxHead);
   let length = 0;
-  for (let sp = head; sp !== 0 && length <= tables;) {
-    if (sp < 0 || sp > tables) {
-      broken('Q33', `the list of nx-disallowed pages leads to ${pageName(kvm, sp)}`, [kvm.base + KVM.nxHead]);
-      return length;
+  for (let sp = head; sp !== 0;) {
+    if (sp < 0 || sp > tables || !walk.markSeen(sp)) {
+      broken(
+        'Q33',
+        `the list of nx-disallowed pages leads to ${pageName(kvm, sp)}, which is no page or was met before`,
+        [kvm.base + KVM.nxHead],
+      );
+      return;
     }
     const header = kvm.header(sp);
     length++;
@@ -87,7 +94,7 @@ function checkNxList(kvm: Kvm, broken: ReportBroken): number {
       broken('Q33', `the list of nx-disallowed pages is torn behind ${pageName(kvm, sp)}`, [
         header + SP.nxNext,
       ]);
-      return length;
+      return;
     }
     sp = next === head ? 0 : next;
   }
@@ -96,7 +103,14 @@ function checkNxList(kvm: Kvm, broken: ReportBroken): number {
       kvm.base + KVM.nxCount,
     ]);
   }
-  return length;
+}
+
+/** Q33, the other way: a page that is marked is on the list. */
+function checkNxMark(walk: PageWalk, sp: number): void {
+  const { kvm } = walk;
+  const word = kvm.header(sp) + SP.flags;
+  if ((kvm.w[word]! & SP_NX_DISALLOWED) === 0 || walk.wasSeen(sp) || !walk.admit('Q33')) return;
+  walk.report('Q33', `${pageName(kvm, sp)} is marked nx-disallowed, and is not on the list`, [word]);
 }
 
 export const unsyncCheck: StateCheck = {
@@ -106,18 +120,17 @@ export const unsyncCheck: StateCheck = {
     const walk = pageWalk(kvm);
     walk.begin(broken);
     const { w } = kvm;
-    let marked = 0;
+    checkNxList(walk, broken);
     for (let p = 0; p < walk.count; p++) {
       const sp = walk.pages[p]!;
       const header = kvm.header(sp);
       checkUnsyncPage(walk, sp);
       if (w[header + SP.shadowInfo] !== 0 && roleLevel(w[header + SP.role]!) > 1) checkMarks(walk, sp);
-      if ((w[header + SP.flags]! & SP_NX_DISALLOWED) !== 0) marked++;
+      checkNxMark(walk, sp);
     }
-    const listed = checkNxList(kvm, broken);
-    if (marked <= listed) return;
-    broken('Q33', `${marked} active pages are marked nx-disallowed, and ${listed} are on the list`, [
-      kvm.base + KVM.nxHead,
-    ]);
+    if (hasReaders(kvm)) return;
+    const tdp = tdpWalk(kvm);
+    if (tdp === undefined) return;
+    for (let p = 0; p < tdp.count; p++) checkNxMark(walk, tdp.pages[p]!);
   },
 };

@@ -93,6 +93,7 @@ export function cacheTopup(
  * @returns false for -ENOMEM: objects that are there already stay, and the caller leaves for user space
  */
 export function topupVcpuCache(kvm: Kvm, cpu: Cpu, cache: number, pool: Pool, min: number): boolean {
+  kvm.observer.maySleep(cpu, 'fills a cache of its vCPU');
   if (allocationFails(kvm, cpu)) return false;
   return cacheTopup(kvm, cache, pool, min, kvm.layout.dims.caches.objects, false);
 }

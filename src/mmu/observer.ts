@@ -96,6 +96,8 @@ export class Observer {
   zapPage(_cpu: Cpu, _sp: number): void {}
   /** The split caches were refilled; `low` says whether one was below its minimum. */
   topup(_cpu: Cpu, _low: boolean, _result: number): void {}
+  /** The actor does something that may sleep: `what` says what (D3). */
+  maySleep(_cpu: Cpu, _what: string): void {}
   /** A page fault was handled. */
   fault(_cpu: Cpu, _gfn: number, _level: number, _result: number): void {}
   /** An ioctl of the dirty log begins or returns. */

@@ -4,6 +4,7 @@ import { leafCheck } from '../../src/check/leaves.ts';
 import { guestWrites, syncedCheck } from '../../src/check/synced.ts';
 import { unsyncCheck } from '../../src/check/unsync.ts';
 import { PlainCpu, RunLog } from '../../src/cpu/plain-cpu.ts';
+import { accountHugeNxPage } from '../../src/mmu/nx-list.ts';
 import { KVM, type Kvm } from '../../src/mmu/kvm.ts';
 import { MEMSLOT_GONE } from '../../src/mmu/memslot.ts';
 import { roleDirect, roleLevel } from '../../src/mmu/role.ts';
@@ -84,6 +85,19 @@ describe('nx-disallowed pages', () => {
     kvm.put(KVM.nxCount, 1);
     expect(unsync(kvm)).toEqual([]);
     kvm.w[flagsOf(kvm, sp!)]! &= ~SP_NX_DISALLOWED;
+    expect(unsync(kvm)).toEqual(['Q33']);
+  });
+
+  it('are each on it: another one there does not stand for the one that is missing (Q33)', () => {
+    const kvm = booted();
+    const [listed, missing] = livePages(kvm);
+    accountHugeNxPage(
+      kvm,
+      new PlainCpu(kvm.arena, new RunLog(), { actor: 0, name: 'x', cls: 'other' }),
+      listed!,
+    );
+    expect(unsync(kvm)).toEqual([]);
+    kvm.w[flagsOf(kvm, missing!)]! |= SP_NX_DISALLOWED;
     expect(unsync(kvm)).toEqual(['Q33']);
   });
 });

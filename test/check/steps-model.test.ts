@@ -127,9 +127,9 @@ describe('a split pass', () => {
 
   it('does not drop the lock while a page is unmapped (D15)', () => {
     const engine: Partial<typeof P1_ENGINE> = {
-      splitNeedsFlush(pass) {
+      linkSplitChild(pass, hugeSptep, sp) {
         pass.kvm.observer.writeReleased(pass.cpu);
-        return false;
+        P1_ENGINE.linkSplitChild(pass, hugeSptep, sp);
       },
     };
     expect(idsOf(nestedMigration, { ...only(splitContents), engine })).toEqual(['D15']);
@@ -242,6 +242,8 @@ describe('a fault', () => {
     const sptep = hugeLeaf(kvm);
     const slot = kvm.slots[1]!;
     const gfn = slot.baseGfn;
+    // As if it were a direct page: others the fast path leaves alone (D1).
+    kvm.w[kvm.header(sptepToSp(kvm, sptep)) + SP.role]! |= 1 << 7;
     check.fastFixed(cpu, sptep, gfn, 0x802, 0);
     expect(taken()).toEqual([]);
     kvm.w[slot.flagsWord] = KVM_MEM_LOG_DIRTY_PAGES;
