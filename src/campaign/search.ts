@@ -1,20 +1,27 @@
 /**
  * Searching schedules in the controlled runtime: many of them for `explore`, one for `replay`.
- * A run hands back an Outcome-like summary; the command line renders it.
+ *
+ * A search is cut into shards (search/plan.ts), which one runtime on this thread or many on a pool of threads run
+ * (search/shard.ts, search/pool.ts), and which are merged in order (search/merge.ts): the result is the same for any number of
+ * workers, unless time or the user ends it.
  */
+import { availableParallelism } from 'node:os';
 import type { CustomActor } from '../actors/context.ts';
+import type { Layout } from '../arena/layout.ts';
 import type { OpListener } from '../cpu/plain-cpu.ts';
 import { masterSeed } from '../cpu/random.ts';
-import type { Layout } from '../arena/layout.ts';
-import type { Engine } from '../mmu/engine.ts';
-import { ControlledRuntime, type ControlledResult, type Judge } from '../runtime/controlled.ts';
-import type { Violation } from '../runtime/outcome.ts';
+import { summarizeCoverage, type CoverageSummary } from '../explore/coverage-summary.ts';
 import { locationGroups } from '../explore/locations.ts';
 import { Schedules } from '../explore/scheduler-of.ts';
-import type { ChosenStrategy } from '../explore/strategies/index.ts';
-import { Twice } from '../explore/twice.ts';
+import { strategyText, type ChosenStrategy } from '../explore/strategies/index.ts';
+import type { Engine } from '../mmu/engine.ts';
+import { ControlledRuntime, type ControlledResult, type Judge } from '../runtime/controlled.ts';
 import type { Machine } from '../scenario/build.ts';
-import { describeDivergence } from './divergence.ts';
+import { Merger, type DistinctFailure, type EndReason } from './search/merge.ts';
+import { shardEnd } from './search/plan.ts';
+import { SearchPool, type WorkerSetup } from './search/pool.ts';
+import { ShardRunner, type ShardFailure, type ShardReply, type ShardTask } from './search/shard.ts';
+import { SearchSignals } from './search/shared.ts';
 
 export interface SearchOptions {
   readonly machine: Machine;
@@ -35,36 +42,42 @@ export interface SearchOptions {
   readonly twice: boolean;
   /** Stops when aborted. */
   readonly signal: AbortSignal;
+  /** Stop when the next schedule is known with this probability. */
+  readonly stopWhenCovered?: number | undefined;
+  /** Leaves coverage out, for measurements of what it costs. */
+  readonly coverage?: boolean;
   readonly livelockSteps?: number;
+  /** Ends the search when it is over, in milliseconds; for estimates only, the signal ends it. */
+  readonly durationMs?: number | undefined;
+  /** Threads that search: as many, or by the cores once the search turns out to be long. Needs `setup`. */
+  readonly workers?: number | 'auto';
+  /** What threads set themselves up with; absent: everything runs on this thread. */
+  readonly setup?: Pick<WorkerSetup, 'scenarioFile' | 'variants'> | undefined;
   readonly onProgress?: (progress: SearchProgress) => void;
 }
 
 export interface SearchProgress {
   readonly schedules: number;
-  readonly steps: number;
   readonly failures: number;
   readonly elapsedMs: number;
+  /** Chance that the next schedule is new, as far as has been merged; undefined at the start. */
+  readonly unseen: number | undefined;
+  readonly workers: number;
 }
 
-/** A failing schedule. */
-export interface Failure {
-  readonly schedule: number;
-  /** What made the schedule: of a portfolio the strategy it was dealt to. */
-  readonly strategy: ChosenStrategy;
-  readonly steps: number;
-  readonly preemptions: number;
-  readonly hash: string;
-  readonly violation: Violation;
-  /** The run gave the same hash and the same violation again. */
-  readonly reproduced: boolean;
-}
+export type Failure = ShardFailure;
 
 export interface SearchResult {
   readonly schedules: number;
   readonly steps: number;
   readonly decisions: number;
   readonly truncated: number;
+  /** Failing schedules; the first thousand. */
   readonly failures: readonly Failure[];
+  /** All failing schedules. */
+  readonly failing: number;
+  /** Failures by signature, in the order of their first ones. */
+  readonly distinct: readonly DistinctFailure[];
   /** Failing schedules by id of the violation. */
   readonly byCheck: Readonly<Record<string, number>>;
   /** Schedules whose second run differed from the first: determinism is broken. */
@@ -73,95 +86,268 @@ export interface SearchResult {
   readonly differences: readonly string[];
   /** Combined hash of all schedules' hashes. */
   readonly hash: string;
+  readonly coverage: CoverageSummary | undefined;
+  /** Of a portfolio: schedules by strategy. */
+  readonly dealt: readonly { readonly strategy: string; readonly schedules: number }[];
   readonly elapsedMs: number;
+  /** The signal ended it. */
   readonly interrupted: boolean;
+  readonly ended: EndReason;
+  /** What the harness met with if that ended it. */
+  readonly error: string | undefined;
+  /** Threads that searched. */
+  readonly workers: number;
+  /** The runtime of this thread; its counters are those of the whole search. */
   readonly runtime: ControlledRuntime;
 }
 
 /** Milliseconds between two looks at the event loop. */
 const SLICE_MS = 40;
+/** Milliseconds between two looks at a pool. */
+const POLL_MS = 100;
 /** Schedules checked for reproducibility at the start of every search. */
 const ALWAYS_TWICE = 16;
-/** Schedules whose difference is told. */
-const MAX_DIFFERENCES = 3;
+/** With workers 'auto': when to look how long the search will take, and how long pays for the start of threads. */
+const DECIDE_AFTER_MS = 1_000;
+const WORTH_A_POOL_MS = 4_000;
 
-/** Runs schedules until the count, the failures or the signal end it. */
+/** Runs schedules until the count, the failures, the coverage or the signal end it. */
 export async function search(options: SearchOptions): Promise<SearchResult> {
-  const master = masterSeed(options.seed);
-  const runtime = new ControlledRuntime(options);
-  const schedules = new Schedules(runtime, master, options.strategy, locationGroups(runtime.kvm));
-  const failures: Failure[] = [];
-  const byCheck: Record<string, number> = {};
-  const diverged: number[] = [];
-  const differences: string[] = [];
-  const runs = new Twice(runtime);
-  const began = performance.now();
-  let sliceBegan = began;
-  let hash = 0;
-  let done = 0;
-  let steps = 0;
-  let decisions = 0;
-  let truncated = 0;
-  let interrupted = false;
+  return new Search(options).run();
+}
 
-  for (let i = 0; i < options.schedules && failures.length < options.maxFailures; i++) {
-    const schedule = options.from + i;
-    const scheduler = schedules.of(schedule);
-    const strategy = schedules.concrete(schedule);
-    const twice = options.twice || i < ALWAYS_TWICE;
-    const result = twice ? runs.first(scheduler, master, schedule) : runtime.run(scheduler, master, schedule);
-    done++;
-    steps += result.steps;
-    decisions += result.decisions;
-    if (result.truncated) truncated++;
-    hash = (Math.imul(hash, 31) + Number.parseInt(result.hash, 16)) | 0;
-    const violation = result.violations[0];
-    if (violation !== undefined || twice) {
-      const divergence = twice
-        ? runs.again(scheduler, master, schedule)
-        : runs.check(scheduler, master, schedule, result);
-      if (divergence !== undefined) {
-        diverged.push(schedule);
-        if (differences.length < MAX_DIFFERENCES)
-          differences.push(describeDivergence(divergence, (actor) => runtime.cpus[actor]!.name, runtime.kvm));
+interface Running {
+  readonly task: ShardTask;
+  reply: ShardReply | undefined;
+}
+
+class Search {
+  private readonly options: SearchOptions;
+  private readonly runner: ShardRunner;
+  private readonly merger: Merger;
+  private readonly signals = new SearchSignals();
+  private readonly began = performance.now();
+  private readonly end: number;
+  /** Shards that were begun and not yet merged, in their order. */
+  private readonly begun: Running[] = [];
+  private nextFrom: number;
+  private nextNumber = 0;
+  private pool: SearchPool | undefined;
+  private readonly pending = new Set<Promise<void>>();
+  /** The pool has handed something back: this thread need not search any more. */
+  private poolAnswers = false;
+
+  constructor(options: SearchOptions) {
+    this.options = options;
+    const runtime = new ControlledRuntime(options);
+    this.runner = new ShardRunner(
+      runtime,
+      masterSeed(options.seed),
+      options.strategy,
+      options.coverage !== false,
+    );
+    this.merger = new Merger(options);
+    this.nextFrom = options.from;
+    this.end = options.from + options.schedules;
+  }
+
+  async run(): Promise<SearchResult> {
+    const { options } = this;
+    if (typeof options.workers === 'number' && options.workers > 1) this.startPool(options.workers);
+    const onAbort = (): void => this.signals.stop();
+    options.signal.addEventListener('abort', onAbort);
+    if (options.signal.aborted) onAbort();
+    try {
+      while (!this.over) {
+        if (this.pool !== undefined) this.feedPool();
+        if (this.poolAnswers) await this.waitForPool();
+        else await this.runHere();
+        this.progress();
       }
-      if (violation !== undefined) {
-        byCheck[violation.id] = (byCheck[violation.id] ?? 0) + 1;
-        failures.push({
-          schedule,
-          strategy,
-          steps: result.steps,
-          preemptions: result.preemptions,
-          hash: result.hash,
-          violation,
-          reproduced: divergence === undefined,
-        });
-      }
+      this.signals.stop();
+    } finally {
+      options.signal.removeEventListener('abort', onAbort);
+      await this.pool?.close([...this.pending]);
     }
-    const now = performance.now();
-    if (now - sliceBegan < SLICE_MS) continue;
-    options.onProgress?.({ schedules: done, steps, failures: failures.length, elapsedMs: now - began });
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    sliceBegan = performance.now();
-    if (options.signal.aborted) {
-      interrupted = true;
+    // What was under way when the search was ended from outside counts as well.
+    if (this.options.signal.aborted) {
+      for (const { task, reply } of this.begun) if (reply !== undefined) this.merger.take(reply, task.deal);
+    }
+    return this.result();
+  }
+
+  private get over(): boolean {
+    if (this.options.signal.aborted || this.merger.ended !== undefined) return true;
+    return this.nextFrom >= this.end && this.begun.length === 0;
+  }
+
+  /** The next shard; undefined if there is none, or none yet. */
+  private next(): Running | undefined {
+    if (this.nextFrom >= this.end || this.signals.stopped(this.nextNumber)) return undefined;
+    const from = this.nextFrom;
+    const to = shardEnd(from, this.end);
+    const deal = this.merger.dealOf(from, to);
+    if (deal === 'wait') return undefined;
+    const { options } = this;
+    const task: ShardTask = {
+      number: this.nextNumber++,
+      from,
+      to,
+      deal,
+      maxFailures: options.maxFailures,
+      twiceBelow: options.twice ? Infinity : options.from + ALWAYS_TWICE,
+    };
+    this.nextFrom = to;
+    const running: Running = { task, reply: undefined };
+    this.begun.push(running);
+    return running;
+  }
+
+  /** Merges what is complete, in order. */
+  private settle(running: Running, reply: ShardReply): void {
+    running.reply = reply;
+    // If the shards up to some one have failed often enough, no later one is needed, whatever the missing ones bring.
+    let failures = this.merger.failing;
+    for (const { task, reply: known } of this.begun) {
+      failures += known?.failures.length ?? 0;
+      if (known === undefined || failures < this.options.maxFailures) continue;
+      this.signals.limit(task.number);
       break;
     }
+    while (
+      this.begun[0]?.reply !== undefined &&
+      (this.begun[0].reply.complete || this.hasError(this.begun[0]))
+    ) {
+      const first = this.begun.shift()!;
+      this.merger.take(first.reply!, first.task.deal);
+    }
   }
-  return {
-    schedules: done,
-    steps,
-    decisions,
-    truncated,
-    failures,
-    byCheck,
-    diverged,
-    differences,
-    hash: (hash >>> 0).toString(16).padStart(8, '0'),
-    elapsedMs: performance.now() - began,
-    interrupted,
-    runtime,
-  };
+
+  private hasError({ reply }: Running): boolean {
+    return reply?.error !== undefined;
+  }
+
+  /** Runs one shard on this thread, with a look at the event loop now and then. */
+  private async runHere(): Promise<void> {
+    const running = this.next();
+    if (running === undefined) {
+      await this.waitForPool();
+      return;
+    }
+    const run = this.runner.begin(running.task);
+    let sliceBegan = performance.now();
+    while (!run.ended && !this.signals.stopped(running.task.number)) {
+      const failed = run.failed;
+      run.advance();
+      this.signals.count(1, run.failed - failed);
+      if (performance.now() - sliceBegan < SLICE_MS) continue;
+      this.progress();
+      this.decide();
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+      sliceBegan = performance.now();
+    }
+    this.settle(running, run.reply());
+  }
+
+  private async waitForPool(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const later = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, POLL_MS);
+    });
+    await Promise.race([...this.pending, later]);
+    clearTimeout(timer);
+  }
+
+  /** With workers 'auto': starts threads once it is known that they pay. */
+  private decide(): void {
+    if (this.options.workers !== 'auto' || this.pool !== undefined || this.options.setup === undefined)
+      return;
+    const elapsed = performance.now() - this.began;
+    const cores = availableParallelism();
+    if (elapsed < DECIDE_AFTER_MS || cores < 2) return;
+    const left = this.options.schedules - this.signals.schedules;
+    const bySchedules = (left * elapsed) / Math.max(1, this.signals.schedules);
+    const byTime = (this.options.durationMs ?? Infinity) - elapsed;
+    if (Math.min(bySchedules, byTime) >= WORTH_A_POOL_MS) this.startPool(cores);
+  }
+
+  private startPool(workers: number): void {
+    const { options } = this;
+    if (options.setup === undefined) return;
+    this.pool = new SearchPool(
+      workers,
+      {
+        ...options.setup,
+        machine: options.machine,
+        layout: options.layout,
+        without: [...(options.without ?? [])],
+        seed: options.seed,
+        strategy: strategyText(options.strategy),
+        coverage: options.coverage !== false,
+        livelockSteps: options.livelockSteps,
+      },
+      this.signals,
+    );
+  }
+
+  /** Keeps every thread busy. */
+  private feedPool(): void {
+    const pool = this.pool!;
+    while (this.pending.size < pool.workers) {
+      const running = this.next();
+      if (running === undefined) return;
+      const done = pool.run(running.task).then((reply) => {
+        this.poolAnswers = true;
+        this.pending.delete(done);
+        this.settle(running, reply);
+        if (!this.over) this.feedPool();
+      });
+      this.pending.add(done);
+    }
+  }
+
+  private progress(): void {
+    const { keys } = this.merger;
+    this.options.onProgress?.({
+      schedules: this.signals.schedules,
+      failures: this.signals.failures,
+      elapsedMs: performance.now() - this.began,
+      unseen: keys.total === 0 || this.options.coverage === false ? undefined : keys.unseen,
+      workers: this.pool?.workers ?? 1,
+    });
+  }
+
+  private result(): SearchResult {
+    const { merger, runner, options } = this;
+    runner.runtime.cpus.forEach((cpu, actor) => cpu.counters.set(merger.counters[actor] ?? []));
+    const { arms } = options.strategy.strategy;
+    return {
+      schedules: merger.schedules,
+      steps: merger.steps,
+      decisions: merger.decisions,
+      truncated: merger.truncated,
+      failures: merger.failures,
+      failing: merger.failing,
+      distinct: [...merger.distinct.values()],
+      byCheck: merger.byCheck,
+      diverged: merger.diverged,
+      differences: merger.differences,
+      hash: merger.hash,
+      coverage:
+        options.coverage === false
+          ? undefined
+          : summarizeCoverage(merger.keys, merger.pairs, runner.kinds, runner.parties),
+      dealt: (arms ?? []).map((arm, i) => ({ strategy: strategyText(arm), schedules: merger.dealt[i]! })),
+      elapsedMs: performance.now() - this.began,
+      interrupted: options.signal.aborted && merger.ended === undefined,
+      ended: merger.ended ?? 'schedules',
+      error: merger.error,
+      workers: this.pool?.workers ?? 1,
+      runtime: runner.runtime,
+    };
+  }
 }
 
 export interface ReplayOptions extends Omit<

@@ -22,10 +22,11 @@ export interface TokenParts extends Pick<
   readonly hash: string;
 }
 
-/** The token, or undefined where a scenario or a variant is a file: a token names only what is shipped. */
+/** The token, or undefined where a scenario, a variant or the strategy is a file: a token names only what is shipped. */
 export function tokenOf(parts: TokenParts): string | undefined {
   const { machine, plan } = parts;
   const names = [machine.scenario, ...parts.variants];
+  if (!('overrides' in plan) && !STRATEGIES.includes(plan.strategy.strategy)) return undefined;
   if (parts.scenarioFile !== undefined || names.some((name) => !/^[a-z0-9][a-z0-9.-]*$/.test(name)))
     return undefined;
   const token: Token = {

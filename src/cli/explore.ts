@@ -1,20 +1,16 @@
 /** `splitstorm explore`: many schedules of a small machine under the controlled scheduler. */
 import type { CommandModule } from 'yargs';
+import { makeOutcome } from '../campaign/outcome.ts';
+import { search } from '../campaign/search.ts';
+import { loadStrategy } from '../campaign/strategies.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
 import { makeJudge } from '../check/judge.ts';
-import { controlledStatistics } from '../campaign/controlled-statistics.ts';
-import { checkIds, makeOutcome } from '../campaign/outcome.ts';
-import { search } from '../campaign/search.ts';
-import { tokenOf } from '../campaign/tokens.ts';
-import { strategyText } from '../explore/strategies/index.ts';
-import { formatCount } from '../report/text.ts';
-import type { Violation } from '../runtime/outcome.ts';
 import { parseCount, parseDuration } from './duration.ts';
+import { exploreOutcome, progressState } from './explore-outcome.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
-import { textOption } from './usage.ts';
-import { parseStrategy } from '../explore/strategies/index.ts';
-import { strategyArgument, SEARCH_OPTION } from './strategy-option.ts';
-import { asOptions, choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { SEARCH_OPTION } from './strategy-option.ts';
+import { choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { textOption, UsageError } from './usage.ts';
 
 export async function exploreCommand(
   args: readonly string[],
@@ -48,12 +44,31 @@ export async function exploreCommand(
           group: 'Run:',
           describe: 'stop after this long, e.g. 10m',
         })
-        .option('max-failures', {
+        .option('stop-when-covered', {
           type: 'string',
-          default: '1',
           requiresArg: true,
           group: 'Run:',
+          describe: 'stop when the next schedule is one known before with this probability, e.g. 0.99',
+        })
+        .option('keep-going', {
+          type: 'boolean',
+          default: false,
+          group: 'Run:',
+          describe: 'run all schedules, whatever fails',
+        })
+        .option('max-failures', {
+          type: 'string',
+          requiresArg: true,
+          group: 'Run:',
+          defaultDescription: '1',
           describe: 'stop after so many failing schedules',
+        })
+        .option('workers', {
+          type: 'string',
+          default: 'auto',
+          requiresArg: true,
+          group: 'Run:',
+          describe: 'threads that search; auto: one for each core as soon as the search turns out to be long',
         })
         .options(SEARCH_OPTION)
         .option('twice', {
@@ -69,116 +84,78 @@ export async function exploreCommand(
     },
     handler: async (argv) => {
       const output = new Output(argv);
-      const schedules = parseCount(argv['schedules'], 'schedules', 1, 2 ** 31 - 1);
-      const from = parseCount(argv['from'], 'from', 0, 2 ** 31 - 1);
-      const maxFailures = parseCount(argv['max-failures'], 'max-failures', 1, 1e6);
-      const duration = textOption(argv, 'duration');
-      const durationMs = duration === undefined ? undefined : parseDuration(duration, 'duration');
-      const strategy = asOptions(() => parseStrategy(String(argv['strategy'])));
+      const budget = parseBudget(argv);
+      const strategy = await loadStrategy(String(argv['strategy']));
       const chosen = await choose(argv, scenario!, 'explore', drawSeed);
       const interrupt = interruptible(() => output.progress.clear());
       // Not AbortSignal.timeout(): held only by AbortSignal.any(), it may be collected before it fires (seen on Node 20).
       const clock = new AbortController();
-      const timeout = durationMs === undefined ? undefined : setTimeout(() => clock.abort(), durationMs);
+      const timeout =
+        budget.durationMs === undefined ? undefined : setTimeout(() => clock.abort(), budget.durationMs);
       const signal = AbortSignal.any([interrupt.signal, clock.signal]);
       const result = await search({
         ...chosen,
+        ...budget,
         custom: chosen.scenario.actors,
         judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
-        from,
-        schedules,
-        maxFailures,
         strategy,
         twice: argv['twice'] === true,
         signal,
-        onProgress: (progress) => {
-          const rate = progress.schedules / Math.max(1, progress.elapsedMs);
-          output.progress.update({
-            label: `explore ${chosen.scenario.name}`,
-            elapsedMs: progress.elapsedMs,
-            fraction: progress.schedules / schedules,
-            remainingMs: (schedules - progress.schedules) / rate,
-            figures: [
-              ['schedules', progress.schedules],
-              ['/s', Math.round(rate * 1000)],
-            ],
-            violations: progress.failures,
-          });
-        },
+        setup: { scenarioFile: chosen.scenarioFile, variants: chosen.variants },
+        onProgress: (progress) =>
+          output.progress.update(progressState(`explore ${chosen.scenario.name}`, progress, budget)),
       });
       clearTimeout(timeout);
       interrupt.dispose();
-      const violations: Violation[] = result.failures.map((failure) => ({
-        ...failure.violation,
-        text: `schedule ${failure.schedule}: ${failure.violation.text}`,
-      }));
-      const first = result.failures[0];
-      const named = strategyArgument(strategy);
-      const token =
-        first === undefined
-          ? undefined
-          : tokenOf({
-              ...chosen,
-              idle: new Set(),
-              plan: { strategy: first.strategy },
-              schedule: first.schedule,
-              steps: first.steps,
-              hash: first.hash,
-            });
-      const caveats = Object.entries(result.byCheck).map(
-        ([id, count]) =>
-          `${id} was broken in ${formatCount(count)} of ${formatCount(result.schedules)} schedules`,
-      );
-      if (result.truncated > 0)
-        caveats.push(`${formatCount(result.truncated)} schedules were cut off at the step limit`);
-      for (const difference of result.differences) caveats.push(`determinism is broken: ${difference}`);
-      if (result.diverged.length > result.differences.length)
-        caveats.push(
-          `determinism is broken in ${formatCount(result.diverged.length)} schedules; the first are told`,
-        );
       const outcome = makeOutcome({
-        kind: 'explore',
+        ...exploreOutcome(result, chosen, strategy, budget),
         version,
-        scenario: chosen.scenario,
-        machine: chosen.machine,
-        variants: chosen.variants,
-        seed: chosen.seed,
-        mode: 'controlled',
-        threads: 1,
-        traceHash: result.hash,
-        reproduce:
-          first === undefined
-            ? reproduceCommand('explore', chosen, [...named, `--from ${from}`, `--schedules ${schedules}`])
-            : token === undefined
-              ? reproduceCommand('replay', chosen, [
-                  ...strategyArgument(first.strategy),
-                  `--schedule ${first.schedule}`,
-                ])
-              : `npx splitstorm replay ${token}`,
-        token,
-        durationMs: result.elapsedMs,
-        exploration: {
-          strategy: strategyText(strategy),
-          schedules: result.schedules,
-          steps: result.steps,
-          truncated: result.truncated,
-        },
-        violations,
-        checksRan: checkIds([...ALL_STATE_CHECKS, ...ALL_STEP_CHECKS]),
-        inspections: result.schedules,
-        statistics: controlledStatistics(
-          result.runtime,
-          result.steps,
-          violations.map((violation) => violation.id),
-        ),
-        actors: result.runtime.cpus.map((cpu) => ({ name: cpu.name, class: cpu.cls, status: 'done' })),
-        caveats,
-        failed: result.diverged.length > 0,
-        inconclusive: result.schedules === 0,
         interrupted: interrupt.signal.aborted,
       });
       output.finish(outcome);
       done(outcome.exitStatus);
     },
+  };
+}
+
+interface Budget {
+  readonly schedules: number;
+  readonly from: number;
+  readonly maxFailures: number;
+  readonly durationMs: number | undefined;
+  readonly stopWhenCovered: number | undefined;
+  readonly workers: number | 'auto';
+}
+
+/** Timers take no more. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+const MAX_WORKERS = 256;
+
+/** @throws UsageError */
+function parseBudget(argv: Readonly<Record<string, unknown>>): Budget {
+  const schedules = parseCount(argv['schedules'], 'schedules', 1, 2 ** 31 - 1);
+  const from = parseCount(argv['from'], 'from', 0, 2 ** 31 - 1);
+  const given = textOption(argv, 'max-failures');
+  const keepGoing = argv['keep-going'] === true;
+  if (keepGoing && given !== undefined)
+    throw new UsageError('--keep-going and --max-failures: give one of them, not both');
+  const duration = textOption(argv, 'duration');
+  const durationMs = duration === undefined ? undefined : parseDuration(duration, 'duration');
+  if (durationMs !== undefined && (durationMs < 1 || durationMs > MAX_DURATION_MS))
+    throw new UsageError(`--duration: ${duration} given, allowed is 1ms to ${MAX_DURATION_MS}ms (24 days)`);
+  const covered = textOption(argv, 'stop-when-covered');
+  const stopWhenCovered = covered === undefined ? undefined : Number(covered);
+  if (stopWhenCovered !== undefined && !(stopWhenCovered > 0 && stopWhenCovered <= 1))
+    throw new UsageError(
+      `--stop-when-covered: ${JSON.stringify(covered)} given, allowed is a probability above 0 and at most 1`,
+    );
+  const workers = argv['workers'];
+  return {
+    schedules,
+    from,
+    maxFailures: keepGoing ? Infinity : given === undefined ? 1 : parseCount(given, 'max-failures', 1, 1e6),
+    durationMs,
+    stopWhenCovered,
+    workers: workers === 'auto' ? 'auto' : parseCount(workers, 'workers', 1, MAX_WORKERS),
   };
 }

@@ -1,11 +1,11 @@
 /** What replay, shrink and explain have in common: one run, given as a token, a schedule file, or scenario, seed and number. */
 import type { Argv } from 'yargs';
 import type { RunPlan, RunSpec } from '../campaign/run-spec.ts';
-import { parseStrategy, strategyText } from '../explore/strategies/index.ts';
+import { strategyText } from '../explore/strategies/index.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { parseCount } from './duration.ts';
-import { asOptions, choose, withScenario, type Chosen } from './scenario-options.ts';
-import { DEFAULT_STRATEGY, refusePortfolio, STRATEGY_OPTION } from './strategy-option.ts';
+import { choose, withScenario, type Chosen } from './scenario-options.ts';
+import { DEFAULT_STRATEGY, loadSingle, STRATEGY_OPTION } from './strategy-option.ts';
 import type { Target } from './target.ts';
 import { textOption, UsageError } from './usage.ts';
 
@@ -53,9 +53,7 @@ export async function chooseRun(
     target?.schedule ?? parseCount(textOption(argv, 'schedule') ?? '0', 'schedule', 0, 2 ** 31 - 1);
   const idle = textOption(argv, 'idle');
   const plan: RunPlan = target?.plan ?? {
-    strategy: refusePortfolio(
-      asOptions(() => parseStrategy(textOption(argv, 'strategy') ?? DEFAULT_STRATEGY)),
-    ),
+    strategy: await loadSingle(textOption(argv, 'strategy') ?? DEFAULT_STRATEGY),
   };
   const spec: RunSpec = {
     ...chosen,

@@ -39,8 +39,19 @@ export async function scenarioFromArgs(args: readonly string[], purpose: Purpose
     .version(false)
     .exitProcess(false)
     .parserConfiguration({ 'duplicate-arguments-array': false })
-    .boolean(['nx', 'eager', 'l1-ad-bits', 'quiet', 'twice', 'trace', 'help', 'version', 'smep'])
-    .string(['seed', 'json', 'variant', 'duration', 'without'])
+    .boolean([
+      'nx',
+      'eager',
+      'l1-ad-bits',
+      'quiet',
+      'twice',
+      'trace',
+      'help',
+      'version',
+      'smep',
+      'keep-going',
+    ])
+    .string(['seed', 'json', 'variant', 'duration', 'without', 'strategy', 'workers', 'stop-when-covered'])
     .parseAsync();
   const name = parsed._[1];
   const chosen = name === undefined ? DEFAULT_SCENARIO : String(name);

@@ -48,6 +48,7 @@ export class Profile {
     locations: ReadonlyMap<number, Accesses>,
     decisions: number,
     parents: Int32Array,
+    atRandom = true,
   ): void {
     this.shared = undefined;
     if (this.parents.length < parents.length) this.parents = Int32Array.from(parents);
@@ -55,13 +56,16 @@ export class Profile {
       for (let i = 0; i < parents.length; i++) if (this.parents[i]! < 0) this.parents[i] = parents[i]!;
     }
     this.runs++;
-    this.decisions = Math.max(this.decisions, decisions);
+    // The larger count, or of a run that is no random walk only what no random walk has shown.
+    const combine = (known: number, count: number): number =>
+      atRandom ? Math.max(known, count) : known === 0 ? count : known;
+    this.decisions = combine(this.decisions, decisions);
     if (this.events.length < events.length) this.events = Int32Array.from(events);
-    else for (let i = 0; i < events.length; i++) this.events[i] = Math.max(this.events[i]!, events[i]!);
+    else for (let i = 0; i < events.length; i++) this.events[i] = combine(this.events[i]!, events[i]!);
     for (const [location, accesses] of locations) {
       const known = this.locations.get(location);
       if (known === undefined) this.locations.set(location, Int32Array.from(accesses));
-      else for (let i = 0; i < accesses.length; i++) known[i] = Math.max(known[i]!, accesses[i]!);
+      else for (let i = 0; i < accesses.length; i++) known[i] = combine(known[i]!, accesses[i]!);
     }
   }
 
@@ -92,6 +96,7 @@ export const groupLocation = (group: number): number => -2 - group;
 export class Profiler implements Scheduler {
   private readonly inner: Scheduler;
   private readonly profile: Profile;
+  private readonly atRandom: boolean;
   private actors: readonly Cpu[] = [];
   private events = new Int32Array(0);
   private locations = new Map<number, Accesses>();
@@ -100,9 +105,14 @@ export class Profiler implements Scheduler {
   /** Who wrote each word last. */
   private readonly writers = new Map<number, number>();
 
-  constructor(inner: Scheduler, profile: Profile) {
+  /**
+   * @param atRandom false if runs of `inner` may be much longer than usual: in a loop that waits for somebody who is left
+   *   behind. They then only fill in what no random walk has met, and have to come after those.
+   */
+  constructor(inner: Scheduler, profile: Profile, atRandom = true) {
     this.inner = inner;
     this.profile = profile;
+    this.atRandom = atRandom;
   }
 
   begin(actors: readonly Cpu[], schedule: number): void {
@@ -152,7 +162,7 @@ export class Profiler implements Scheduler {
   }
 
   end(decisions: number, steps: number, failed: boolean): void {
-    this.profile.merge(this.events, this.locations, decisions, this.parents);
+    this.profile.merge(this.events, this.locations, decisions, this.parents, this.atRandom);
     this.inner.end?.(decisions, steps, failed);
   }
 }

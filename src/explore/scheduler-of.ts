@@ -4,13 +4,17 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 import { Coverage } from './coverage.ts';
 import { Dealer } from './deal.ts';
 import { DistinctKeys } from './distinct.ts';
+import { FairTail } from './fair-tail.ts';
 import { PROFILE_RUNS, Profile, Profiler, type GroupOf } from './profile.ts';
 import type { Runner } from './runner.ts';
 import type { ChosenStrategy } from './strategies/index.ts';
 import pos from './strategies/pos.ts';
 import randomWalk from './strategies/random-walk.ts';
 
-/** What makes the profile runs, in turn: the random walk mixes all actors evenly, POS lets them run far apart. */
+/**
+ * What makes the profile runs, in turn: the random walk, whose counts are those of an ordinary run, and POS, which lets actors run
+ * far apart and so meets what the walk does not.
+ */
 const PROFILING: readonly ChosenStrategy[] = [
   { strategy: randomWalk, option: 0 },
   { strategy: pos, option: 0 },
@@ -78,6 +82,7 @@ export class Schedules {
     if (scheduler === undefined) {
       const profile = strategy.needsProfile ? this.profile() : new Profile();
       scheduler = strategy.make({ master: this.master, option, profile });
+      if (strategy.unfair === true) scheduler = new FairTail(scheduler, this.master, profile);
       this.made.set(chosen, scheduler);
     }
     return scheduler;
@@ -90,12 +95,17 @@ export class Schedules {
   private profile(): Profile {
     if (this.profiled !== undefined) return this.profiled;
     const profile = new Profile(this.groupOf);
-    const { coverage } = this.runner.log;
-    this.runner.log.coverage = undefined;
-    for (let i = 0; i < PROFILE_RUNS; i++) {
-      this.runner.run(new Profiler(this.profilingOf(i), profile), this.master, i);
+    // What these runs do is not the search's: if they belong to it they are made again.
+    const { cpus, log } = this.runner;
+    const { coverage } = log;
+    const counters = cpus.map((cpu) => cpu.counters.slice());
+    log.coverage = undefined;
+    for (const first of [0, 1]) {
+      for (let i = first; i < PROFILE_RUNS; i += PROFILING.length)
+        this.runner.run(new Profiler(this.profilingOf(i), profile, first === 0), this.master, i);
     }
-    this.runner.log.coverage = coverage;
+    log.coverage = coverage;
+    cpus.forEach((cpu, i) => cpu.counters.set(counters[i]!));
     this.profiled = profile;
     return profile;
   }

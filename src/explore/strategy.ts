@@ -35,6 +35,11 @@ export interface Strategy {
   readonly paper: string;
   /** The schedules 0 to PROFILE_RUNS - 1 are random walks that count events; they belong to the budget. */
   readonly needsProfile: boolean;
+  /**
+   * It can starve an actor for ever. Then each schedule ends as a random walk, long after the profile runs would have ended
+   * (src/explore/fair-tail.ts); needs a profile.
+   */
+  readonly unfair?: boolean;
   readonly option?: StrategyOption;
   readonly make: (context: StrategyContext) => Scheduler;
   /** Only of a portfolio, which has no schedules of its own: what it deals to. */

@@ -172,6 +172,43 @@ const statistics = z.strictObject({
     .describe('SPTEs by size over time.'),
 });
 
+const probability = (what: string) => z.number().min(0).max(1).describe(what);
+
+const coverage = z.strictObject({
+  behaviours: z
+    .strictObject({
+      distinct: count('Different behaviours: fingerprints of the order of dependent operations.'),
+      once: count('Behaviours of a single schedule.'),
+      exact: z.boolean().describe('False if both are estimates from a sample.'),
+      nextIsNew: probability('Estimate by Good and Turing that the next schedule behaves in a new way.'),
+    })
+    .describe('Behaviours, whatever the order of independent operations.'),
+  pairs: z
+    .strictObject({
+      seen: count('Pairs of operations of two actors, or classes, that followed one another on one word.'),
+      bothOrders: count('Of these in both orders.'),
+      byKind: z
+        .array(
+          z.strictObject({
+            kind: text('A kind of word.'),
+            seen: count('Pairs on such words.'),
+            bothOrders: count('Of these in both orders.'),
+          }),
+        )
+        .describe('By kind of word.'),
+      oneOrder: z
+        .array(
+          z.strictObject({
+            kind: text('A kind of word.'),
+            earlier: text('Who did what first.'),
+            later: text('Who did what right after it; never the other way round.'),
+          }),
+        )
+        .describe('Pairs seen in one order only; at most 50.'),
+    })
+    .describe('Pairs of operations on one word, one of them a write.'),
+});
+
 const parameterValue = z.union([z.number(), z.boolean(), z.string()]);
 
 export const outcomeSchema = z
@@ -241,6 +278,22 @@ export const outcomeSchema = z
         schedules: count('Schedules run.'),
         steps: count('Visible operations in all of them.'),
         truncated: count('Schedules cut off at the step limit.'),
+        workers: z.number().int().min(1).optional().describe('Threads that searched.'),
+        failing: count('Schedules that failed.').optional(),
+        ended: z
+          .enum(['schedules', 'failures', 'covered', 'error', 'stopped'])
+          .optional()
+          .describe('Why it ended: all were run, enough failed, coverage, the harness, time or the user.'),
+        dealt: z
+          .array(
+            z.strictObject({
+              strategy: text('A strategy of the portfolio.'),
+              schedules: count('Schedules it made, without the profile runs.'),
+            }),
+          )
+          .optional()
+          .describe('Of a portfolio: who made the schedules.'),
+        coverage: coverage.optional().describe('What the schedules covered.'),
       })
       .optional()
       .describe('Only if schedules were explored.'),

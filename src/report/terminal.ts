@@ -8,7 +8,16 @@ import { actorNames, castLines } from './cast-lines.ts';
 import { renderLockTable } from './lock-table.ts';
 import type { Outcome, OutcomeViolation } from './schema.ts';
 import { renderHugePages } from './sparkline.ts';
-import { clean, formatCount, formatDuration, formatTime, plural, wrap, wrapCommand } from './text.ts';
+import {
+  clean,
+  formatCount,
+  formatDuration,
+  formatShare,
+  formatTime,
+  plural,
+  wrap,
+  wrapCommand,
+} from './text.ts';
 
 export interface ReportOptions {
   /** Columns of the terminal. */
@@ -96,11 +105,34 @@ function headline(page: Page, outcome: Outcome): void {
       'explored',
       `${plural(exploration.schedules, 'schedule')} by ${exploration.strategy}, ${plural(exploration.steps, 'step')}${cut}`,
     );
+    explorationItems(page, exploration);
   }
   const changed = outcome.changed.map(
     ({ name, value, default: usual }) => `${name}=${value} (default ${usual})`,
   );
   page.item('parameters', changed.length === 0 ? 'all at their defaults' : changed);
+}
+
+/** Who made the schedules of a search, and what they covered. */
+function explorationItems(page: Page, exploration: NonNullable<Outcome['exploration']>): void {
+  const { dealt, coverage, workers } = exploration;
+  if (dealt !== undefined && dealt.some(({ schedules }) => schedules > 0)) {
+    page.item('dealt to', tally(dealt.map(({ strategy, schedules }) => [strategy, schedules] as const)));
+  }
+  if (workers !== undefined && workers > 1) page.item('searched by', plural(workers, 'thread'));
+  if (coverage === undefined) return;
+  const { behaviours, pairs } = coverage;
+  const about = behaviours.exact ? '' : 'about ';
+  page.item('behaviours', [
+    `${about}${formatCount(behaviours.distinct)} different`,
+    `the next schedule is new with probability ${formatShare(behaviours.nextIsNew)}`,
+  ]);
+  if (pairs.seen > 0) {
+    page.item(
+      'operation pairs',
+      `${formatCount(pairs.seen)} met on a word, ${formatCount(pairs.bothOrders)} of them in both orders (${formatShare(pairs.bothOrders / pairs.seen)})`,
+    );
+  }
 }
 
 /** `a 3, b 2`: only what occurred, the most frequent first. */

@@ -17,6 +17,14 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${formatCount(value)} ${value === 1 ? one : many}`;
 }
 
+/** A part of a whole: `99.2 %`; never 100 % or 0 % for one that is not quite. */
+export function formatShare(part: number): string {
+  const percent = part * 100;
+  if (part > 0 && percent < 0.1) return '< 0.1 %';
+  if (part < 1 && percent > 99.9) return '> 99.9 %';
+  return `${percent === Math.round(percent) ? percent : percent.toFixed(1)} %`;
+}
+
 /** A time for a table: µs with two decimals, or steps. A mean of steps keeps one decimal. */
 export function formatTime(value: number, unit: TimeUnit): string {
   if (unit === 'ns') return (value / 1000).toFixed(2);

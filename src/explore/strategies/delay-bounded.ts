@@ -47,6 +47,7 @@ export default defineStrategy({
   summary: 'a fixed round robin with at most D delays at random decisions',
   paper: 'Emmi, Qadeer, Rakamaric, POPL 2011',
   needsProfile: true,
+  unfair: true,
   option: { describe: 'delays D', min: 0, max: 64, default: 2, integer: true },
   make: (context) => new DelayBounded(context),
 });

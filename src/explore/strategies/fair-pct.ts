@@ -2,15 +2,13 @@
  * Fair PCT: PCT for programs that spin or wait (Nagarakatte, Burckhardt, Martin, Musuvathi, "Multicore Acceleration of
  * Priority-Based Schedulers", PLDI 2012, and the fair suffix of Coyote, TACAS 2023).
  *
- * As PCT, but an actor that has just waited or paused falls below all others, and after four times the expected decisions
- * the schedule goes on as a random walk: then every loop that waits for somebody else ends.
+ * As PCT, but an actor that has just waited falls below all others. After four times the expected decisions the schedule goes on
+ * as a random walk, as those of PCT do here (src/explore/fair-tail.ts): then every loop that waits for somebody else ends.
  */
 import type { Cpu } from '../../cpu/cpu.ts';
 import { Op } from '../../cpu/steps.ts';
 import { defineStrategy } from '../strategy.ts';
 import { Pct } from './pct.ts';
-
-const FAIR_AFTER = 4;
 
 class FairPct extends Pct {
   private actors: readonly Cpu[] = [];
@@ -20,7 +18,8 @@ class FairPct extends Pct {
   override begin(actors: readonly Cpu[], schedule: number): void {
     super.begin(actors, schedule);
     this.actors = actors;
-    this.lastOp = new Int8Array(actors.length);
+    if (this.lastOp.length === actors.length) this.lastOp.fill(0);
+    else this.lastOp = new Int8Array(actors.length);
   }
 
   step(actor: number): void {
@@ -28,10 +27,6 @@ class FairPct extends Pct {
   }
 
   override pick(enabled: Int32Array, count: number, current: number): number {
-    if (this.decision > FAIR_AFTER * this.expected) {
-      this.decision++;
-      return enabled[this.rng.below(count)]!;
-    }
     if (current >= 0 && this.decision > 0) {
       const last = this.lastOp[current];
       if (last === Op.Wait) this.demote(current);
@@ -45,6 +40,7 @@ export default defineStrategy({
   summary: 'PCT that demotes actors that waited and ends as a random walk',
   paper: 'Nagarakatte et al., PLDI 2012',
   needsProfile: true,
+  unfair: true,
   option: { describe: 'depth d', min: 1, max: 100, default: 3, integer: true },
   make: (context) => new FairPct(context),
 });

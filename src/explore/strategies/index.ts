@@ -58,14 +58,22 @@ export function parseStrategy(text: string): ChosenStrategy {
     );
     throw new StrategyError(`strategy: ${JSON.stringify(text)} given, allowed is one of ${names.join(', ')}`);
   }
+  return withNumber(strategy, given);
+}
+
+/**
+ * A strategy with the number that was given for it, if any.
+ * @throws StrategyError if it takes none, or not this one
+ */
+export function withNumber(strategy: Strategy, given: string | undefined): ChosenStrategy {
   const { option } = strategy;
   if (given === undefined) return { strategy, option: option?.default ?? 0 };
   if (option === undefined)
-    throw new StrategyError(`strategy: ${strategy.name} takes no number, ${text} given`);
+    throw new StrategyError(`strategy: ${strategy.name} takes no number, ${JSON.stringify(given)} given`);
   const value = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
   if (!(value >= option.min && value <= option.max) || (option.integer && !Number.isInteger(value))) {
     throw new StrategyError(
-      `strategy: ${text} given, allowed is ${strategy.name}:N with ${option.describe} from ${option.min} to ${option.max}`,
+      `strategy: ${strategy.name}:${given} given, allowed is ${strategy.name}:N with ${option.describe} from ${option.min} to ${option.max}`,
     );
   }
   return { strategy, option: value };

@@ -7,7 +7,7 @@
  *
  * How this differs: k is the largest number of decisions of the profile runs, so that a schedule does not depend on those
  * before it. There are never more change points than (k - 1) / 2, or tiny programs would end in a round robin (explorer
- * notes 3.5).
+ * notes 3.5). And a schedule ends as a random walk if it takes far longer than those (src/explore/fair-tail.ts).
  */
 import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
@@ -63,6 +63,7 @@ export default defineStrategy({
   summary: 'random priorities with d - 1 random demotions',
   paper: 'Burckhardt et al., ASPLOS 2010',
   needsProfile: true,
+  unfair: true,
   option: { describe: 'depth d', min: 1, max: 100, default: 3, integer: true },
   make: (context) => new Pct(context),
 });

@@ -42,6 +42,7 @@ export default defineStrategy({
   summary: 'at most c preemptions at random decisions',
   paper: 'Musuvathi, Qadeer, PLDI 2007',
   needsProfile: true,
+  unfair: true,
   option: { describe: 'preemptions c', min: 0, max: 64, default: 2, integer: true },
   make: (context) => new PreemptionBounded(context),
 });

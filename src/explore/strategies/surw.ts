@@ -184,5 +184,6 @@ export default defineStrategy({
   summary: 'uniform over the orders of accesses to one location, a new one per schedule',
   paper: 'Zhao et al., ASPLOS 2025',
   needsProfile: true,
+  unfair: true,
   make: (context) => new Surw(context),
 });
