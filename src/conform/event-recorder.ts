@@ -1,5 +1,5 @@
 /** What the model does, as the trace events and probes of a recording. */
-import type { Cpu } from '../cpu/cpu.ts';
+import { HELD_MMU_READ, type Cpu } from '../cpu/cpu.ts';
 import { RET_PF_FIXED, RET_PF_SPURIOUS } from '../mmu/errno.ts';
 import {
   ACC_EXEC,
@@ -40,6 +40,17 @@ export type Told = RecordedEvent extends infer E
 /** The time between two events, in seconds: only the order means something. */
 const TICK = 1e-6;
 
+/** Bits of a page fault's error code by the access that failed. */
+const errorBits = (access: number): number =>
+  ((access & ACC_WRITE) === 0 ? 0 : 2) |
+  ((access & ACC_USER) === 0 ? 0 : 4) |
+  ((access & ACC_EXEC) === 0 ? 0 : 16);
+
+const errorText = (code: number): string =>
+  [code & 1 ? 'P' : '', code & 2 ? 'W' : '', code & 4 ? 'U' : '', code & 16 ? 'F' : '']
+    .filter((bit) => bit !== '')
+    .join('|');
+
 export class EventRecorder extends Observer {
   readonly events: RecordedEvent[] = [];
   /** Rules of the model that were broken: they have no place in a recording. */
@@ -50,6 +61,8 @@ export class EventRecorder extends Observer {
   attempts = 0;
   /** Name of the task by actor; the main thread has none. */
   readonly tasks = new Map<number, string>();
+  /** The page fault in work, by actor. */
+  private readonly faults = new Map<number, { readonly address: number; readonly code: number }>();
   private readonly kvm: Kvm;
   private readonly names: PageNames;
   private time = 0;
@@ -129,13 +142,31 @@ export class EventRecorder extends Observer {
 
   /** kvm_page_fault: the exit, before anybody has looked at it. `final`: no walk of the guest's own tables. */
   pageFault(cpu: Cpu, vcpu: number, address: number, access: number, present: boolean, final: boolean): void {
-    const code =
-      (present ? 1 : 0) |
-      ((access & ACC_WRITE) === 0 ? 0 : 2) |
-      ((access & ACC_USER) === 0 ? 0 : 4) |
-      ((access & ACC_EXEC) === 0 ? 0 : 16);
+    const code = (present ? 1 : 0) | errorBits(access);
+    this.faults.set(cpu.actor, { address, code });
     const text = `${final ? 1 : 2}${code.toString(16).padStart(8, '0')}`;
     this.tell(cpu, { type: 'kvm_page_fault', vcpu, address: address.toString(16), error_code: text });
+  }
+
+  override guestWalk(cpu: Cpu, l2Gfn: number, access: number): void {
+    const fault = this.faults.get(cpu.actor);
+    const known = fault !== undefined && Math.floor(fault.address / 4096) === l2Gfn;
+    const { address, code } = known ? fault : { address: l2Gfn * 4096, code: errorBits(access) };
+    this.walk(cpu, address, code);
+  }
+
+  /** kvm_mmu_pagetable_walk: of NPT12, or of L1's own page tables by the emulator. */
+  walk(cpu: Cpu, address: number, code: number): void {
+    this.tell(cpu, {
+      type: 'kvm_mmu_pagetable_walk',
+      addr: address.toString(16),
+      pferr: code.toString(16),
+      flags: errorText(code),
+    });
+  }
+
+  override guestWalkEntry(cpu: Cpu, lo: number, hi: number, level: number): void {
+    this.tell(cpu, { type: 'kvm_mmu_paging_element', pte: hex64(lo, hi), level });
   }
 
   override fastPageFault(
@@ -152,7 +183,7 @@ export class EventRecorder extends Observer {
       type: 'fast_page_fault',
       vcpu: cpu.runningVcpu,
       address: (gfn * 4096).toString(16),
-      error: `P${(access & ACC_WRITE) === 0 ? '' : '|W'}|U${(access & ACC_EXEC) === 0 ? '' : '|F'}`,
+      error: errorText(1 | errorBits(access)),
       old: hex64(oldLo, oldHi),
       new: hex64(lo, hi),
       spurious: result === RET_PF_SPURIOUS ? 1 : 0,
@@ -183,6 +214,25 @@ export class EventRecorder extends Observer {
     });
     if (!isShadowPresent(oldLo) || !isLarge(oldLo)) return;
     this.tell(cpu, { type: 'probe_drop_large', at, spte: hex64(oldLo, oldHi), flush: flush ? 1 : 0 });
+  }
+
+  override slotSplit(cpu: Cpu, id: number, begin: boolean): void {
+    const slot = this.kvm.slots.find(({ config }) => config.id === id)!;
+    this.tell(
+      cpu,
+      begin
+        ? { type: 'probe_slot_split_begin', base: slot.baseGfn, npages: slot.npages, id }
+        : { type: 'probe_slot_split_end' },
+    );
+  }
+
+  override splitHead(cpu: Cpu, many: boolean): void {
+    this.tell(cpu, { type: 'probe_try_rmap', rmap_many: many ? 1 : 0 });
+  }
+
+  override slotWriteProtect(cpu: Cpu, level: number, phase: 'begin' | 'tdp' | 'end'): void {
+    if (phase === 'end') this.tell(cpu, { type: 'probe_slot_wrprot_end' });
+    else this.tell(cpu, { type: phase === 'begin' ? 'probe_slot_wrprot_begin' : 'probe_tdp_wrprot', level });
   }
 
   override splitPass(cpu: Cpu, _slot: number, start: number, end: number, begin: boolean): void {
@@ -260,7 +310,11 @@ export class EventRecorder extends Observer {
     });
   }
 
-  override flush(cpu: Cpu, reason: FlushReason, _gfn: number, _pages: number): void {
+  override flush(cpu: Cpu, reason: FlushReason, gfn: number, pages: number): void {
+    // The probe sees the calls of the TDP MMU, which shares mmu_lock; those of the shadow MMU were inlined.
+    if (pages > 0 && (cpu.held & HELD_MMU_READ) !== 0) {
+      this.tell(cpu, { type: 'probe_flush_range', start: gfn, pages });
+    }
     // kvm_arch_flush_remote_tlbs_memslot().
     if (reason === 'end-of-ioctl') this.tell(cpu, { type: 'probe_memslot_flush' });
     this.tell(cpu, { type: 'probe_flush' });

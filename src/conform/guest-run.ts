@@ -48,6 +48,7 @@ export function* guestRun(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun): S
   const guest = nested ? new Stay(vcpu, recorder, run.root, run.op) : l1;
   if (nested) {
     yield* l1.leave();
+    decodeVmrun(vcpu, recorder);
     const { roots, tableGfn } = vcpu.kvm.config;
     recorder.tell(vcpu.cpu, {
       type: 'kvm_nested_vmenter',
@@ -65,6 +66,19 @@ export function* guestRun(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun): S
   recorder.tell(vcpu.cpu, { type: 'kvm_nested_vmexit_inject', reason: 'hypercall', info1: '0', info2: '0' });
   yield* l1.touch(L1_CODE * PAGE, ACCESS_EXEC);
   yield* l1.leave();
+}
+
+/** L1's own page tables, at fixed places: a PML4, and a PDPT whose entry k maps GiB k. All A and D bits are set. */
+const PML4_ENTRY = 0x2063;
+const PDPT_ENTRY = 0xe3;
+/** Error code of a fetch by L1 in ring 0. */
+const FETCH = 16;
+
+/** KVM decodes L1's VMRUN, and walks L1's page tables to fetch it. */
+function decodeVmrun({ cpu }: Vcpu, recorder: EventRecorder): void {
+  recorder.walk(cpu, L1_CODE * PAGE, FETCH);
+  recorder.guestWalkEntry(cpu, PML4_ENTRY, 0, 4);
+  recorder.guestWalkEntry(cpu, PDPT_ENTRY, 0, 3);
 }
 
 /** A stay of one guest on the vCPU. */

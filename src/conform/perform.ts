@@ -66,6 +66,7 @@ class Performer {
   private readonly stats: Record<string, Counters> = {};
   private cr4: string;
   private requested = 0;
+  private nestedRuns = 0;
   private toppedUp = false;
   /** Yields with a flush in the operation in progress. */
   private yieldsTaken = 0;
@@ -258,6 +259,7 @@ class Performer {
     const vcpu = this.vcpus[operation.vcpu];
     if (vcpu === undefined)
       throw new NotPerformable(`operation ${operation.op}: there is no vCPU ${operation.vcpu}`);
+    if (operation.mode === 'l2') this.nestedRuns++;
     this.alone(guestRun(vcpu, this.recorder, { ...operation, root: this.rootOf(operation) }));
     return { ...operation, completed: true };
   }
@@ -270,7 +272,11 @@ class Performer {
   private snapshot(operation: OperationOf<'snapshot'>): Operation {
     const { requested, toppedUp } = this;
     this.snapshots[operation.tag] = dump(this.kvm, this.names, { requested, toppedUp });
-    this.stats[operation.tag] = statistics(this.kvm, [this.user, ...this.vcpus.map(({ cpu }) => cpu)]);
+    this.stats[operation.tag] = statistics(
+      this.kvm,
+      [this.user, ...this.vcpus.map(({ cpu }) => cpu)],
+      this.nestedRuns,
+    );
     return operation;
   }
 

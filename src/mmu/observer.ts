@@ -90,6 +90,16 @@ export class Observer {
   gfnWriteProtected(_cpu: Cpu, _gfn: number, _changed: boolean): void {}
   /** One 64-gfn word of GET, CLEAR or RESET, `offset` pages into its slot, with the bits (lo, hi). */
   logMasked(_cpu: Cpu, _offset: number, _lo: number, _hi: number): void {}
+  /** kvm_mmu_slot_try_split_huge_pages() of a slot (E1) begins or ends. */
+  slotSplit(_cpu: Cpu, _slot: number, _begin: boolean): void {}
+  /** The split has come to a head that is not empty; `many`: it holds a descriptor. */
+  splitHead(_cpu: Cpu, _many: boolean): void {}
+  /** kvm_mmu_slot_remove_write_access() from `level` up begins, comes to the TDP MMU, or ends. */
+  slotWriteProtect(_cpu: Cpu, _level: number, _phase: 'begin' | 'tdp' | 'end'): void {}
+  /** kvm_mmu_pagetable_walk: FNAME(walk_addr) begins for an L2 gfn. */
+  guestWalk(_cpu: Cpu, _l2Gfn: number, _access: number): void {}
+  /** kvm_mmu_paging_element: the walk has met a present entry of L1's at `level`. */
+  guestWalkEntry(_cpu: Cpu, _lo: number, _hi: number, _level: number): void {}
   /** A pass of the TDP split over [start, end) begins or ends. */
   tdpSplitPass(_cpu: Cpu, _start: number, _end: number, _shared: boolean, _begin: boolean): void {}
   /** kvm_mmu_prepare_zap_page. */

@@ -76,6 +76,8 @@ export function* enableDirtyLogging(
 
 /** kvm_mmu_slot_try_split_huge_pages(): the shadow MMU under the write lock, the TDP MMU under the read lock (C13). */
 function* splitSlot(kvm: Kvm, cpu: Cpu, slot: MemSlot, split: SplitDriver): Steps<void> {
+  if (!kvm.config.eagerPageSplit) return;
+  kvm.observer.slotSplit(cpu, slot.config.id, true);
   if (!kvm.engine.splitsTdpFirst) yield* split(kvm, cpu, slot);
   if (hasTdpRoots(kvm)) {
     yield* kvm.readLock(cpu);
@@ -84,6 +86,7 @@ function* splitSlot(kvm: Kvm, cpu: Cpu, slot: MemSlot, split: SplitDriver): Step
     yield* kvm.readUnlock(cpu);
   }
   if (kvm.engine.splitsTdpFirst) yield* split(kvm, cpu, slot);
+  kvm.observer.slotSplit(cpu, slot.config.id, false);
 }
 
 /** The bitmap of a slot under INITIALLY_SET starts all ones; nobody can see it before the flags are published. */
@@ -129,6 +132,7 @@ export function* slotRemoveWriteAccess(
   beginsToOwe = false,
 ): Steps<boolean> {
   const handler = (head: number): Steps<boolean> => rmapWriteProtect(kvm, cpu, head, false);
+  kvm.observer.slotWriteProtect(cpu, fromLevel, 'begin');
   let changed = yield* slotHandleLevels(
     kvm,
     cpu,
@@ -140,9 +144,11 @@ export function* slotRemoveWriteAccess(
   );
   if (hasTdpRoots(kvm)) {
     yield* kvm.readLock(cpu);
+    kvm.observer.slotWriteProtect(cpu, fromLevel, 'tdp');
     if (yield* tdpWrprotSlot(kvm, cpu, slot, fromLevel)) changed = true;
     yield* kvm.readUnlock(cpu);
   }
+  kvm.observer.slotWriteProtect(cpu, fromLevel, 'end');
   return changed;
 }
 

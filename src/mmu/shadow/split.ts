@@ -93,6 +93,8 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
   const { kvm, cpu, iterator } = pass;
   const { engine } = kvm;
   do {
+    const value = kvm.w[walk.head]!;
+    if (value !== 0) kvm.observer.splitHead(cpu, (value & 1) !== 0);
     let sptep = iterator.first(kvm, walk.head, cpu.mmuReleases);
     while (sptep !== 0) {
       if (skipSpte(pass, sptep)) {

@@ -62,6 +62,7 @@ export function* walkAddr(vcpu: Vcpu, l2Gfn: number, access: number): Steps<bool
   const { kvm, cpu, walker: gw } = vcpu;
   const f = kvm.format;
   const write = (access & ACC_WRITE) !== 0;
+  kvm.observer.guestWalk(cpu, l2Gfn, access);
   retry: for (;;) {
     let tableGfn = kvm.config.tableGfn + kvm.l1RootTable(vcpu.rootIndex);
     let pteAccess = ACC_ALL;
@@ -77,6 +78,7 @@ export function* walkAddr(vcpu: Vcpu, l2Gfn: number, access: number): Steps<bool
       cpu.load64(q);
       ({ lo, hi } = cpu);
       if (!isPresentGpte(f, lo)) return false;
+      kvm.observer.guestWalkEntry(cpu, lo, hi, level);
       gw.pteLo[level] = lo;
       gw.pteHi[level] = hi;
       pteAccess &= gpteAccess(f, lo, hi);
