@@ -34,6 +34,15 @@ export const ALLOWED: readonly AllowedEntry[] = [
       'does (a topup although the caches are full) the recorded answer is an input of the model.',
   },
   {
+    id: 'host-interrupts',
+    kind: 'counters',
+    field: /^vcpu\d+\.exits$/,
+    cause: TIME,
+    reason:
+      'Interrupts of the host end a stay in the guest too. Without them the exits follow from faults, nested runs and ' +
+      'calls of KVM_RUN, and the model says how many those are.',
+  },
+  {
     id: 'code-place',
     kind: 'faults',
     field: /^kvm_page_fault\.offset in page$/,
@@ -41,6 +50,14 @@ export const ALLOWED: readonly AllowedEntry[] = [
     reason:
       'Where in its page the program of the guest (L1 and L2 code, VMCB) has the instruction or the data it touches. The ' +
       'model’s guests touch pages; which page it is, and the error code, are compared.',
+  },
+  {
+    id: 'code-place-walk',
+    kind: 'walks',
+    field: /^kvm_mmu_pagetable_walk\.offset in page$/,
+    cause: OUTSIDE,
+    reason:
+      'The walk of the guest’s tables for such an access: its page, error code and every entry it meets are compared.',
   },
   {
     id: 'nested-rip',

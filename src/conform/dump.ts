@@ -58,7 +58,7 @@ export function dump(kvm: Kvm, names: PageNames, context: DumpContext): Snapshot
       split_page_header: capacity(cacheCount(kvm, caches.header), kvm.layout.dims.caches.objects),
       split_shadow_page: capacity(cacheCount(kvm, caches.table), kvm.layout.dims.caches.objects),
     },
-    shadow_root_allocated: shadow.length > 0,
+    shadow_root_allocated: kvm.get(KVM.shadowRootAllocated) !== 0,
     shadow_pages: [
       ...shadow.map((sp) => dumpPage(kvm, names, sp, 'shadow')),
       ...roots.map((sp) => dumpPage(kvm, names, sp, 'tdp-root')),

@@ -24,6 +24,7 @@ import {
   sptepOf,
   sptepToSp,
 } from '../mmu/shadow-page.ts';
+import { MODE_MASK, OUTSIDE_GUEST_MODE, VCPU } from '../mmu/vcpu-words.ts';
 import type { RecordedEvent } from './events.ts';
 import type { PageNames } from './page-names.ts';
 import { roleFields } from './role-fields.ts';
@@ -59,6 +60,11 @@ export class EventRecorder extends Observer {
   op: number | null = null;
   /** Attempts of the nested split in this operation. */
   attempts = 0;
+  /** Flushes so far that met a vCPU in the guest. */
+  kickingFlushes = 0;
+  /** Flushes that vCPUs have made on request. */
+  servedFlushes = 0;
+  private readonly unasked = new Set<number>();
   /** Name of the task by actor; the main thread has none. */
   readonly tasks = new Map<number, string>();
   /** The page fault in work, by actor. */
@@ -91,6 +97,16 @@ export class EventRecorder extends Observer {
 
   override broken(_cpu: Cpu, rule: RuleBreak): void {
     this.broke.push(rule);
+  }
+
+  /** What a vCPU flushes until this is taken back is no answer to a request. */
+  flushesByItself(cpu: Cpu, byItself: boolean): void {
+    if (byItself) this.unasked.add(cpu.actor);
+    else this.unasked.delete(cpu.actor);
+  }
+
+  override tlbFlushed(cpu: Cpu): void {
+    if (!this.unasked.has(cpu.actor)) this.servedFlushes++;
   }
 
   private pageFields(sp: number) {
@@ -182,7 +198,7 @@ export class EventRecorder extends Observer {
     this.tell(cpu, {
       type: 'fast_page_fault',
       vcpu: cpu.runningVcpu,
-      address: (gfn * 4096).toString(16),
+      address: (this.faults.get(cpu.actor)?.address ?? gfn * 4096).toString(16),
       error: errorText(1 | errorBits(access)),
       old: hex64(oldLo, oldHi),
       new: hex64(lo, hi),
@@ -310,7 +326,17 @@ export class EventRecorder extends Observer {
     });
   }
 
+  /** kvm_make_all_cpus_request() finds a vCPU that it has to kick. */
+  private anyInGuest(): boolean {
+    const { kvm } = this;
+    for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
+      if ((kvm.w[kvm.vcpuWord(vcpu) + VCPU.mode]! & MODE_MASK) !== OUTSIDE_GUEST_MODE) return true;
+    }
+    return false;
+  }
+
   override flush(cpu: Cpu, reason: FlushReason, gfn: number, pages: number): void {
+    if (this.anyInGuest()) this.kickingFlushes++;
     // The probe sees the calls of the TDP MMU, which shares mmu_lock; those of the shadow MMU were inlined.
     if (pages > 0 && (cpu.held & HELD_MMU_READ) !== 0) {
       this.tell(cpu, { type: 'probe_flush_range', start: gfn, pages });

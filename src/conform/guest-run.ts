@@ -48,7 +48,8 @@ export function* guestRun(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun): S
   const guest = nested ? new Stay(vcpu, recorder, run.root, run.op) : l1;
   if (nested) {
     yield* l1.leave();
-    decodeVmrun(vcpu, recorder);
+    // VMRUN.
+    decode(vcpu, recorder, L1_CODE * PAGE);
     const { roots, tableGfn } = vcpu.kvm.config;
     recorder.tell(vcpu.cpu, {
       type: 'kvm_nested_vmenter',
@@ -62,6 +63,8 @@ export function* guestRun(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun): S
     yield* guest.touch(nested ? address % L2_ADDRESSES : address, ACCESS[run.access]);
   }
   yield* guest.leave();
+  // What L1 jumps to ends its run by an instruction that KVM decodes where it stands.
+  if (!nested && run.access === 'exec') decode(vcpu, recorder, run.address + (run.count - 1) * run.stride);
   if (!nested) return;
   recorder.tell(vcpu.cpu, { type: 'kvm_nested_vmexit_inject', reason: 'hypercall', info1: '0', info2: '0' });
   yield* l1.touch(L1_CODE * PAGE, ACCESS_EXEC);
@@ -70,15 +73,17 @@ export function* guestRun(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun): S
 
 /** L1's own page tables, at fixed places: a PML4, and a PDPT whose entry k maps GiB k. All A and D bits are set. */
 const PML4_ENTRY = 0x2063;
-const PDPT_ENTRY = 0xe3;
+const PDPT_BITS = 0xe3;
+const GIB = 2 ** 30;
 /** Error code of a fetch by L1 in ring 0. */
 const FETCH = 16;
 
-/** KVM decodes L1's VMRUN, and walks L1's page tables to fetch it. */
-function decodeVmrun({ cpu }: Vcpu, recorder: EventRecorder): void {
-  recorder.walk(cpu, L1_CODE * PAGE, FETCH);
+/** KVM emulates the instruction of L1 at `address`, and walks L1's page tables to fetch it. */
+function decode({ cpu }: Vcpu, recorder: EventRecorder, address: number): void {
+  const gib = Math.floor(address / GIB);
+  recorder.walk(cpu, address, FETCH);
   recorder.guestWalkEntry(cpu, PML4_ENTRY, 0, 4);
-  recorder.guestWalkEntry(cpu, PDPT_ENTRY, 0, 3);
+  recorder.guestWalkEntry(cpu, ((gib << 30) | PDPT_BITS) >>> 0, gib >>> 2, 3);
 }
 
 /** A stay of one guest on the vCPU. */
@@ -97,10 +102,12 @@ class Stay {
   }
 
   private *enter(): Steps<void> {
-    const { vcpu } = this;
+    const { vcpu, recorder } = this;
     while (!this.inside) {
+      recorder.flushesByItself(vcpu.cpu, true);
       yield* loadRoot(vcpu, this.root);
       tlbFlushAll(vcpu);
+      recorder.flushesByItself(vcpu.cpu, false);
       this.inside = yield* enterGuest(vcpu);
     }
   }

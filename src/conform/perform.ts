@@ -66,6 +66,7 @@ class Performer {
   private readonly stats: Record<string, Counters> = {};
   private cr4: string;
   private requested = 0;
+  private runs = 0;
   private nestedRuns = 0;
   private toppedUp = false;
   /** Yields with a flush in the operation in progress. */
@@ -259,6 +260,9 @@ class Performer {
     const vcpu = this.vcpus[operation.vcpu];
     if (vcpu === undefined)
       throw new NotPerformable(`operation ${operation.op}: there is no vCPU ${operation.vcpu}`);
+    this.runs++;
+    // L1 jumps to an instruction that exits by itself.
+    if (operation.mode === 'l1' && operation.access === 'exec') this.runs++;
     if (operation.mode === 'l2') this.nestedRuns++;
     this.alone(guestRun(vcpu, this.recorder, { ...operation, root: this.rootOf(operation) }));
     return { ...operation, completed: true };
@@ -272,11 +276,11 @@ class Performer {
   private snapshot(operation: OperationOf<'snapshot'>): Operation {
     const { requested, toppedUp } = this;
     this.snapshots[operation.tag] = dump(this.kvm, this.names, { requested, toppedUp });
-    this.stats[operation.tag] = statistics(
-      this.kvm,
-      [this.user, ...this.vcpus.map(({ cpu }) => cpu)],
-      this.nestedRuns,
-    );
+    const threads = [this.user, ...this.vcpus.map(({ cpu }) => cpu)];
+    const { kickingFlushes, servedFlushes } = this.recorder;
+    const { runs, nestedRuns } = this;
+    const counts = { runs, nestedRuns, kickingFlushes, servedFlushes };
+    this.stats[operation.tag] = statistics(this.kvm, threads, counts);
     return operation;
   }
 

@@ -5,14 +5,30 @@ import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { SP, SP_UNSYNC, spFlags } from '../mmu/shadow-page.ts';
 import type { Counters } from './snapshots.ts';
 
+/** What no thread of the model counts. */
+export interface RunCounts {
+  /** KVM_RUNs. */
+  readonly runs: number;
+  /** Entries of L1 into L2. */
+  readonly nestedRuns: number;
+  /** Flushes that met a vCPU in the guest. */
+  readonly kickingFlushes: number;
+  /** Flushes that vCPUs have made on request. */
+  readonly servedFlushes: number;
+}
+
 /**
- * Left out is what the model does not have: exits and the flushes of a vCPU's own, which depend on the program around KVM,
- * remote_tlb_flush, which counts requests that met a vCPU in the guest, and hash collisions.
+ * Exits and the flushes of a vCPU's own follow from the runs: a fault is an exit, so is the end of a run, and L2 costs two
+ * more, VMRUN and its own exit, each with a flush. Interrupts of the host come on top and are not there.
+ *
  * Those of a vCPU are read as the kernel shows them for a VM: added up, the same for every vCPU.
  * @param threads all that ever ran
- * @param nestedRuns entries of L1 into L2
  */
-export function statistics(kvm: Kvm, threads: readonly Cpu[], nestedRuns: number): Counters {
+export function statistics(
+  kvm: Kvm,
+  threads: readonly Cpu[],
+  { runs, nestedRuns, kickingFlushes, servedFlushes }: RunCounts,
+): Counters {
   const sum = (name: CounterName): number =>
     threads.reduce((total, cpu) => total + cpu.counters[C[name]]!, 0);
   const counters: Counters = {
@@ -28,12 +44,16 @@ export function statistics(kvm: Kvm, threads: readonly Cpu[], nestedRuns: number
     mmu_cache_miss: sum('spCreated') + sum('spNew'),
     mmu_unsync: unsyncPages(kvm),
     nx_lpage_splits: kvm.get(KVM.nxCount),
+    remote_tlb_flush: kickingFlushes,
     remote_tlb_flush_requests: sum('flushes'),
     max_mmu_rmap_size: kvm.get(KVM.maxRmapSize),
+    max_mmu_page_hash_collisions: kvm.get(KVM.maxHashCollisions),
   };
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
     counters[`vcpu${vcpu}`] = {
+      tlb_flush: servedFlushes + 2 * nestedRuns,
       nested_run: nestedRuns,
+      exits: sum('faults') + 2 * nestedRuns + runs,
       pf_taken: sum('faults'),
       pf_fixed: sum('faultsFixed'),
       pf_emulate: sum('faultsEmulated'),

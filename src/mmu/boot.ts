@@ -146,6 +146,8 @@ export function* loadRoot(vcpu: Vcpu, root: number): Steps<void> {
     topupVcpuCache(kvm, cpu, caches.shadowInfo, kvm.shadowInfoPool, 5);
   // -ENOMEM: KVM_RUN ends, and user space enters again.
   if (!enough) return;
+  // mmu_first_shadow_root_alloc().
+  kvm.put(KVM.shadowRootAllocated, 1);
   yield* kvm.writeLock(cpu);
   if ((yield* kvm.engine.makeMmuPagesAvailable(vcpu)) !== 0) {
     // -ENOSPC ends KVM_RUN, and user space enters again.

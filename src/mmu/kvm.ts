@@ -30,6 +30,8 @@ export const KVM = {
   activeTail: 10,
   /** pages_4k, pages_2m, pages_1g: three words from here. */
   pages: 11,
+  /** shadow_root_allocated: a root of the shadow MMU was made, so the memslots have reverse maps (kernel-facts 1.3). */
+  shadowRootAllocated: 14,
   invalidateSeq: 15,
   invalidateInProgress: 16,
   manualProtect: 17,
@@ -108,6 +110,8 @@ export const KVM = {
   srcuWorkers: 93,
   /** max_mmu_rmap_size: the most entries that a reverse map has had when one more came. */
   maxRmapSize: 94,
+  /** max_mmu_page_hash_collisions: pages of other gfns that a lookup had to pass. */
+  maxHashCollisions: 95,
 } as const;
 
 if (KVM.hostLock >= KVM_WORDS) throw new Error('KVM words overflow');
@@ -232,6 +236,11 @@ export class Kvm {
       if (gfn >= slot.baseGfn && gfn < slot.baseGfn + slot.npages) return slot;
     }
     return undefined;
+  }
+
+  /** kvm_memslots_have_rmaps(): without them there is nothing for the shadow MMU to go over, and no lock to take. */
+  get haveRmaps(): boolean {
+    return !this.config.tdpMmu || this.get(KVM.shadowRootAllocated) !== 0;
   }
 
   /** D1: shadow structures change only with `mmu_lock` held for write. */

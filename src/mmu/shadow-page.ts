@@ -87,9 +87,20 @@ export function pageSetTranslation(kvm: Kvm, sp: number, index: number, gfn: num
 export const pageSetAccess = (kvm: Kvm, sp: number, index: number, access: number): void =>
   pageSetTranslation(kvm, sp, index, pageGetGfn(kvm, sp, index), access);
 
-/** kvm_page_table_hashfn(): hash_64(gfn) to the layout's bits. */
+/** GOLDEN_RATIO_64 in two halves, the lower one halved again. */
+const GOLDEN_HI = 0x61c88646;
+const GOLDEN_MID = 0x80b5;
+const GOLDEN_LO = 0x83eb;
+
+/** kvm_page_table_hashfn(): hash_64(gfn) to the layout's bits: the top bits of the lower 64 of gfn * GOLDEN_RATIO_64. */
 export function hashBucket(kvm: Kvm, gfn: number): number {
-  return kvm.layout.hash + (Math.imul(gfn ^ (gfn >>> 15), 0x61c88647) >>> (32 - kvm.layout.dims.hashBits));
+  const high = gfn >>> 16;
+  const low = gfn & 0xffff;
+  const middle = high * GOLDEN_LO + Math.floor((low * GOLDEN_LO) / 0x10000);
+  const carried = low * GOLDEN_MID + (middle % 0x10000);
+  const upper = high * GOLDEN_MID + Math.floor(middle / 0x10000) + Math.floor(carried / 0x10000);
+  const top = (upper + Math.imul(gfn, GOLDEN_HI)) >>> 0;
+  return kvm.layout.hash + (top >>> (32 - kvm.layout.dims.hashBits));
 }
 
 /** True for pages of an older generation or already zapped (kernel-facts 1.2). */
@@ -103,16 +114,22 @@ export function isObsolete(kvm: Kvm, sp: number): boolean {
 /** The valid page with this identity, or 0; `visit` sees the others with the same gfn. */
 export function findShadowPage(kvm: Kvm, gfn: number, role: number, visit?: (sp: number) => void): number {
   const { w } = kvm;
+  let collisions = 0;
+  let found = 0;
   for (let sp = w[hashBucket(kvm, gfn)]!; sp !== 0;) {
     const header = kvm.header(sp);
     const next = w[header + SP.hashNext]!;
-    if (w[header + SP.gfn] === gfn && !isObsolete(kvm, sp)) {
-      if (w[header + SP.role] === role) return sp;
-      visit?.(sp);
+    if (!isObsolete(kvm, sp)) {
+      if (w[header + SP.gfn] !== gfn) collisions++;
+      else if (w[header + SP.role] === role) {
+        found = sp;
+        break;
+      } else visit?.(sp);
     }
     sp = next;
   }
-  return 0;
+  if (collisions > kvm.get(KVM.maxHashCollisions)) kvm.put(KVM.maxHashCollisions, collisions);
+  return found;
 }
 
 /**

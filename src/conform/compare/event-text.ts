@@ -120,7 +120,8 @@ const SAY: { readonly [T in EventType]: Say<T> } = {
   fast_page_fault: (event, { host }) =>
     `fast fault of vCPU ${event.vcpu} at ${event.address} (${event.error}): ${spteText(event.old, 1, host)} becomes ` +
     `${spteText(event.new, 1, host)}${event.spurious === 1 ? ', spurious' : ''}${event.fixed === 1 ? ', fixed' : ''}`,
-  kvm_mmu_pagetable_walk: ({ addr, pferr, flags }) => `walk of ${addr}, error code ${pferr} (${flags})`,
+  kvm_mmu_pagetable_walk: ({ addr, pferr, flags }) =>
+    `walk for page ${addr.slice(0, -3) || '0'}, error code ${pferr} (${flags})`,
   kvm_mmu_paging_element: ({ pte, level }) => `guest entry at level ${level}: ${pte}`,
   kvm_tdp_mmu_spte_changed: ({ gfn, level, old, new: now, count = 1 }, { host }) =>
     `TDP SPTE of gfn ${gfn} level ${level}${count > 1 ? ` and ${count - 1} after it` : ''}: ` +
@@ -163,6 +164,7 @@ export function eventText(event: RecordedEvent, reader: Reader, op: number): str
 /** Where the program of the guest puts its code says nothing about KVM, so these do not decide which event is which. */
 export function eventDetails(event: RecordedEvent): ReadonlyArray<readonly [field: string, value: string]> {
   if (event.type === 'kvm_page_fault') return [['offset in page', event.address.slice(-3)]];
+  if (event.type === 'kvm_mmu_pagetable_walk') return [['offset in page', event.addr.slice(-3)]];
   if (event.type === 'kvm_nested_vmenter') return [['nested_rip', event.nested_rip]];
   return [];
 }

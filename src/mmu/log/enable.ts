@@ -110,6 +110,10 @@ function* slotHandleLevels(
   beginsToOwe: boolean,
 ): Steps<boolean> {
   let changed = false;
+  if (!kvm.haveRmaps) {
+    if (beginsToOwe) kvm.oweFlush(1);
+    return false;
+  }
   yield* kvm.writeLock(cpu);
   if (beginsToOwe) kvm.oweFlush(1);
   for (let level = fromLevel; level <= toLevel; level++) {

@@ -35,6 +35,7 @@ export function* zapCollapsibleSptes(kvm: Kvm, cpu: Cpu, slot: MemSlot, head: nu
 
 /** kvm_mmu_zap_collapsible_sptes(), the shadow part: 4K and 2M rmaps, then one flush under the lock. */
 export function* slotZapCollapsible(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
+  if (!kvm.haveRmaps) return;
   yield* kvm.writeLock(cpu);
   let flush = false;
   const handler = (head: number): Steps<boolean> => zapCollapsibleSptes(kvm, cpu, slot, head);

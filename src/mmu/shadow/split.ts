@@ -40,7 +40,7 @@ export function* slotTrySplitHugePages(
   start: number,
   end: number,
 ): Steps<void> {
-  if (!splitsEagerly(kvm)) return;
+  if (!splitsEagerly(kvm) || !kvm.haveRmaps) return;
   yield* kvm.writeLock(cpu);
   yield* shadowMmuTrySplitRange(kvm, cpu, caches, slot, start, end, PG_LEVEL_4K, 'F3');
   yield* kvm.writeUnlock(cpu);
@@ -55,7 +55,7 @@ export function* trySplitHugePages(
   start: number,
   end: number,
 ): Steps<void> {
-  if (!splitsEagerly(kvm)) return;
+  if (!splitsEagerly(kvm) || !kvm.haveRmaps) return;
   yield* shadowMmuTrySplitRange(kvm, cpu, caches, slot, start, end, PG_LEVEL_4K, 'F4');
 }
 
