@@ -50,6 +50,7 @@ export interface OutcomeParts {
   readonly startedAt?: Date;
   readonly durationMs: number;
   readonly exploration?: Outcome['exploration'];
+  readonly proof?: Outcome['proof'];
   readonly violations: readonly Violation[];
   readonly checksRan: readonly string[];
   readonly inspections: number;
@@ -96,6 +97,7 @@ export function makeOutcome(parts: OutcomeParts): Outcome {
     ...(parts.startedAt === undefined ? {} : { startedAt: parts.startedAt.toISOString() }),
     durationMs: parts.durationMs,
     ...(parts.exploration === undefined ? {} : { exploration: parts.exploration }),
+    ...(parts.proof === undefined ? {} : { proof: parts.proof }),
     violations: parts.violations.map((violation): OutcomeViolation => ({
       ...violation,
       words: [...violation.words],

@@ -8,6 +8,7 @@ import { conformCommand } from './conform.ts';
 import { exploreCommand } from './explore.ts';
 import { explainCommand } from './explain.ts';
 import { listCommand } from './list.ts';
+import { proveCommand } from './prove.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { shrinkCommand } from './shrink.ts';
@@ -56,6 +57,8 @@ const RUN_OPTIONS = [
   'lenient',
   'write-schedule',
   'keep-workload',
+  'preemptions',
+  'dpor',
   'diff',
   'write',
   'shrink',
@@ -63,9 +66,9 @@ const RUN_OPTIONS = [
   'help',
   'version',
 ];
-const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'explain', 'conform', 'list', 'completion'];
+const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'explain', 'prove', 'conform', 'list', 'completion'];
 /** Those that take a scenario and its parameters, and those of them that take a token or a schedule file in its place. */
-const SCENARIO_COMMANDS = COMMANDS.slice(0, 5);
+const SCENARIO_COMMANDS = COMMANDS.slice(0, 6);
 const TARGET_COMMANDS = ['replay', 'shrink', 'explain'];
 
 /** A word in the place of the command that is none. @throws UsageError */

@@ -31,14 +31,14 @@ export class Output {
   }
 
   /** Writes what the user asked for; the report unless it is quiet or the JSON has standard output to itself. */
-  finish(outcome: Outcome): void {
+  finish(outcome: Outcome, render = renderReport): void {
     this.progress.clear();
     if (this.json === '-') process.stdout.write(toJson(outcome));
     else {
       if (this.json !== undefined) writeFileSync(this.json, toJson(outcome));
       if (this.quiet && outcome.verdict !== 'clean')
         process.stderr.write(`splitstorm: ${verdictLine(outcome)}\n`);
-      if (!this.quiet) process.stdout.write(renderReport(outcome, { width: this.width, color: this.color }));
+      if (!this.quiet) process.stdout.write(render(outcome, { width: this.width, color: this.color }));
     }
   }
 

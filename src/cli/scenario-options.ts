@@ -50,6 +50,7 @@ export async function scenarioFromArgs(args: readonly string[], purpose: Purpose
       'version',
       'smep',
       'keep-going',
+      'dpor',
     ])
     .string(['seed', 'json', 'variant', 'duration', 'without', 'strategy', 'workers', 'stop-when-covered'])
     .parseAsync();

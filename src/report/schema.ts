@@ -8,6 +8,7 @@ import { ACTOR_CLASSES } from '../cpu/cpu.ts';
 import { COUNTER_TEXT } from '../measure/counter-text.ts';
 import { LOCK_ROWS } from '../measure/lock-stats.ts';
 import { FLUSH_REASONS } from '../mmu/observer.ts';
+import { proofSchema } from './proof-schema.ts';
 
 export const SCHEMA_VERSION = 1;
 
@@ -222,7 +223,7 @@ export const outcomeSchema = z
         version: text('Its version.'),
       })
       .describe('What wrote the document.'),
-    kind: z.enum(['run', 'explore', 'replay']).describe('What was done.'),
+    kind: z.enum(['run', 'explore', 'replay', 'prove']).describe('What was done.'),
     verdict: z.enum(['clean', 'violation', 'inconclusive', 'error']).describe('What came out.'),
     exitStatus: z
       .number()
@@ -297,6 +298,7 @@ export const outcomeSchema = z
       })
       .optional()
       .describe('Only if schedules were explored.'),
+    proof: proofSchema.optional().describe('Only of prove: what was shown.'),
     violations: z
       .array(
         z.strictObject({

@@ -72,7 +72,8 @@ export function makeActors(spec: MachineSpec, p: CommonParameters, config: KvmCo
   if (config.shards > 1) {
     for (let shard = 0; shard < config.shards; shard++) actors.push({ kind: 'split-worker', shard });
   }
-  for (let vcpu = 0; vcpu < p.vcpus; vcpu++) actors.push({ kind: 'l2-vcpu', vcpu, workload });
+  const guests = spec.guests === false ? 0 : p.vcpus;
+  for (let vcpu = 0; vcpu < guests; vcpu++) actors.push({ kind: 'l2-vcpu', vcpu, workload });
   const cast: CastSpec[] = [
     ...(spec.cast ?? []).filter(({ kind }) => kind !== 'l1-vcpu'),
     ...Array.from(

@@ -84,6 +84,8 @@ export interface MachineSpec {
   readonly tables?: 'own-slot' | 'migrated-slot';
   /** Leave the live migration out: then a custom actor has to drive the dirty log. */
   readonly migration?: boolean;
+  /** Leave the L2 vCPUs' threads out: they have been in the guest and stay outside, with what their TLBs hold. */
+  readonly guests?: boolean;
   /** Who else acts. L1 vCPUs are added by the parameter `l1Vcpus`. */
   readonly cast?: readonly CastSpec[];
   /** Memslots beside the migrated one; their ids go on from 2. */

@@ -105,6 +105,7 @@ const machineSchema = z.strictObject({
   ]),
   tables: z.enum(['own-slot', 'migrated-slot']).optional(),
   migration: z.boolean().optional(),
+  guests: z.boolean().optional(),
   cast: z
     .array(
       z.strictObject({

@@ -56,9 +56,11 @@ const GIVEN: readonly Given[] = [
 
 describe('every schedule starts from the boot image', () => {
   it.each(shippedScenarios())('after three random schedules of %s no word differs from it', async (name) => {
+    const scenario = await loadScenario(name);
     for (const given of GIVEN) {
-      const runtime = controlledOf(buildMachine(await loadScenario(name), 'explore', given), {
+      const runtime = controlledOf(buildMachine(scenario, 'explore', given), {
         livelockSteps: 1e6,
+        custom: scenario.actors ?? {},
       });
       const { arena } = runtime.kvm;
       const boot = arena.w.slice();

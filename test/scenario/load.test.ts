@@ -41,6 +41,8 @@ const SHIPPED = [
   'rmap-recycle',
   'shadowed-tables',
   'tdp-races',
+  'tiny-notifier',
+  'tiny-split',
   'two-roots',
   'zap-all',
 ];
