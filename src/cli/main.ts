@@ -143,6 +143,7 @@ export async function main(given: readonly string[]): Promise<number> {
   const version = toolVersion();
   parser.command(await runCommand(args, version, done));
   parser.command(await exploreCommand(args, version, done));
+  parser.command(await proveCommand(args, version, done));
   parser.command(await replayCommand(args, target, version, done));
   parser.command(await shrinkCommand(args, target, done));
   parser.command(await explainCommand(args, target, done));

@@ -18,12 +18,6 @@ export interface Override {
   readonly next: number;
 }
 
-/** Lets the actor that moved last go on while it can, at safepoints too: what a bounded search departs from. */
-export function basePick(enabled: Int32Array, count: number, current: number): number {
-  for (let i = 0; i < count; i++) if (enabled[i] === current) return current;
-  return enabled[0]!;
-}
-
 /** Picks of the base of overrides. `enabled` has at least one actor, in increasing order. */
 export function yieldingPick(
   actors: readonly Cpu[],

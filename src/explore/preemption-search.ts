@@ -1,9 +1,10 @@
 /**
  * Iterative preemption bounding (Musuvathi, Qadeer, PLDI 2007): all schedules with at most c preemptions, by re-execution.
- * Switches away from an actor that blocked or ended are free and are all tried; a switch away from one that could go on
- * costs one.
+ * Switches away from an actor that blocked, ended or stands at a safepoint are free and are all tried; a switch away from one
+ * that could go on costs one. To go on at a safepoint while others could costs one, too: an actor that waits by coming back
+ * there again and again would otherwise have no end of schedules.
  *
- * A schedule is the base that never preempts with some decisions replaced. Each is run once: what a run passes on its way after
+ * A schedule is the base of overrides.ts with some decisions replaced. Each is run once: what a run passes on its way after
  * its last replaced decision are the schedules with one more, kept for this bound if they cost nothing and for the next if they
  * cost a preemption. So nothing is run again when the bound is raised, and the number of schedules that wait is known. Nothing is
  * pruned, so that "exhausted" needs no argument about independence: with bounds, sleep sets would be unsound (explorer notes
@@ -11,7 +12,7 @@
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import { basePick, OverrideRecorder, type Override } from './overrides.ts';
+import { OverrideRecorder, yieldingPick, type Override } from './overrides.ts';
 import type { Runner, RunResult } from './runner.ts';
 
 /** Schedules kept for later; some 20 bytes each. */
@@ -67,6 +68,7 @@ export class PreemptionBounding implements Scheduler {
   private now: number[] = [0];
   private later: number[] = [];
   private readonly path: number[] = [];
+  private actors: readonly Cpu[] = [];
   private id = 0;
   private decision = 0;
   private left = 0;
@@ -108,37 +110,41 @@ export class PreemptionBounding implements Scheduler {
     this.later = [];
   }
 
-  begin(_actors: readonly Cpu[]): void {
+  begin(actors: readonly Cpu[]): void {
+    this.actors = actors;
     this.decision = 0;
     this.left = this.path.length;
   }
 
   pick(enabled: Int32Array, count: number, current: number): number {
-    const { path } = this;
+    const { path, actors } = this;
     const at = this.decision++;
+    const base = yieldingPick(actors, enabled, count, current);
     if (this.left > 0) {
-      if (path[this.left - 2] === at) {
-        this.left -= 2;
-        return path[this.left + 1]!;
-      }
-      return basePick(enabled, count, current);
+      if (path[this.left - 2] !== at) return base;
+      this.left -= 2;
+      return path[this.left + 1]!;
     }
-    const base = basePick(enabled, count, current);
-    const costs = base === current;
-    if (costs && this.bound === this.most) return base;
     for (let i = 0; i < count; i++) {
-      if (enabled[i] === base) continue;
+      const actor = enabled[i]!;
+      if (actor === base) continue;
+      const costs = costsPreemption(base, actor, current);
+      if (costs && this.bound === this.most) continue;
       if (this.tree.count >= MOST_KEPT) {
         this.full = true;
         continue;
       }
-      const id = this.tree.add(this.id, at, enabled[i]!);
+      const id = this.tree.add(this.id, at, actor);
       if (costs) this.later.push(id);
       else this.now.push(id);
     }
     return base;
   }
 }
+
+/** Does it cost a preemption to let `actor` go on instead of the base's choice? */
+export const costsPreemption = (base: number, actor: number, current: number): boolean =>
+  base === current || actor === current;
 
 export interface PreemptionSearchOptions {
   readonly runner: Runner;

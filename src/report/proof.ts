@@ -106,7 +106,8 @@ function scheduleText(proof: Proof, overrides: NonNullable<Proof['overrides']>):
   );
   const shown = places.slice(0, MOST_PLACES);
   const more = places.length - shown.length;
-  const rest = more > 0 ? [`${plural(more, 'more switch', 'more switches')}`] : [];
-  const base = 'otherwise each goes on until it blocks or ends, then the first that can';
+  const rest = more > 0 ? [plural(more, 'more switch', 'more switches')] : [];
+  const base =
+    'otherwise each goes on until it blocks, ends or stands at a safepoint, then the next that can';
   return `${[...shown, ...rest, base].join('; ')}.`;
 }

@@ -53,7 +53,7 @@ function claimOfBound(proof: Proof, what: string): string {
   if (proof.complete) {
     return (
       `PROVED: ${all(bound!)} were run, ${formatCount(proof.schedules)} of them, and no check was broken. ` +
-      `Switches away from an actor that blocks or has ended are free and were all tried.`
+      `Switches away from an actor that blocks, ends or stands at a safepoint are free and were all tried; to go on at a safepoint counts like a preemption.`
     );
   }
   if (exhausted! < 0 || proof.truncated > 0) {

@@ -10,9 +10,11 @@
  * DPOR: the tree is not known before it is searched, as what is to be tried at a step comes from the races of later runs. A
  * probe is a random run with the choices that its own races alone call for: the order of magnitude, rather too little.
  */
+import type { Cpu } from '../../cpu/cpu.ts';
 import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
-import { basePick } from '../overrides.ts';
+import { yieldingPick } from '../overrides.ts';
+import { costsPreemption } from '../preemption-search.ts';
 import type { Runner } from '../runner.ts';
 import { Races } from './races.ts';
 import { RecordedRun } from './recorder.ts';
@@ -41,6 +43,7 @@ class BoundedDescent implements Scheduler {
   weight = 1;
   private readonly rng = new Rng(1);
   private readonly bound: number;
+  private actors: readonly Cpu[] = [];
   private left = 0;
   /** Decisions that could cost a preemption: in this run so far, and expected in one. */
   private costing = 0;
@@ -55,34 +58,51 @@ class BoundedDescent implements Scheduler {
     this.rng.seed(seed);
   }
 
-  begin(): void {
+  begin(actors: readonly Cpu[]): void {
+    this.actors = actors;
     this.weight = 1;
     this.left = this.bound;
     this.costing = 0;
   }
 
   pick(enabled: Int32Array, count: number, current: number): number {
-    const base = basePick(enabled, count, current);
-    if (base !== current) {
-      this.weight *= count;
-      return enabled[this.rng.below(count)]!;
+    const base = yieldingPick(this.actors, enabled, count, current);
+    let costly = 0;
+    for (let i = 0; i < count; i++) {
+      if (enabled[i] !== base && costsPreemption(base, enabled[i]!, current)) costly++;
     }
-    this.others += (count - 1 - this.others) / 64;
-    this.costing++;
-    if (this.left === 0) return base;
+    const free = count - costly;
+    if (costly > 0) {
+      this.others += (costly - this.others) / 64;
+      this.costing++;
+    }
+    if (costly === 0 || this.left === 0) return this.draw(enabled, count, base, current, false, free, 1);
     const after = Math.max(0, this.expected - this.costing);
-    const stay = ways(after, this.left, this.others);
-    const leave = (count - 1) * ways(after, this.left - 1, this.others);
+    const stay = free * ways(after, this.left, this.others);
+    const leave = costly * ways(after, this.left - 1, this.others);
     const chance = leave / (stay + leave);
-    if (!this.rng.chance(chance)) {
-      this.weight /= 1 - chance;
-      return base;
-    }
+    if (!this.rng.chance(chance)) return this.draw(enabled, count, base, current, false, free, 1 - chance);
     this.left--;
-    this.weight *= (count - 1) / chance;
-    const at = this.rng.below(count - 1);
-    const other = enabled[at]!;
-    return other === current || enabled.subarray(0, at).includes(current) ? enabled[at + 1]! : other;
+    return this.draw(enabled, count, base, current, true, costly, chance);
+  }
+
+  /** One of the `size` choices that cost a preemption, or of those that do not; the group had this chance. */
+  private draw(
+    enabled: Int32Array,
+    count: number,
+    base: number,
+    current: number,
+    costs: boolean,
+    size: number,
+    chance: number,
+  ): number {
+    this.weight *= size / chance;
+    let skip = size === 1 ? 0 : this.rng.below(size);
+    for (let i = 0; i < count; i++) {
+      const actor = enabled[i]!;
+      if ((actor !== base && costsPreemption(base, actor, current)) === costs && skip-- === 0) return actor;
+    }
+    return base;
   }
 
   end(): void {
