@@ -26,6 +26,7 @@ export const USAGE = `Usage: npm run scoreboard -- [options]
 
 /** What is compared unless something else is asked for. */
 export const DEFAULT_STRATEGIES = [
+  'portfolio',
   'surw',
   'urw',
   'pos',
