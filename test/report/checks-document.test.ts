@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { checksDocument, DOCUMENTED_IDS } from '../../src/report/checks-document.ts';
+import { checksDocument, DOCUMENTED_IDS, type CheckActivity } from '../../src/report/checks-document.ts';
+import { INVARIANTS } from '../../src/check/all.ts';
+
+const read = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+const activity = JSON.parse(read('check-activity.json')) as CheckActivity;
 
 describe('docs/checks.md', () => {
   it('is what the checks say today', () => {
-    const committed = readFileSync(new URL('../../docs/checks.md', import.meta.url), 'utf8');
-    expect(committed).toBe(checksDocument());
+    expect(read('checks.md')).toBe(checksDocument(activity));
   });
 
   it('names each invariant of the dossier exactly once, checked or waiting', () => {
@@ -15,10 +18,22 @@ describe('docs/checks.md', () => {
     ];
     const missing = all.filter((id) => !DOCUMENTED_IDS.has(id));
     expect(missing).toEqual([]);
-    const rows = checksDocument()
+    const rows = checksDocument(activity)
       .split('\n')
       .filter((line) => line.startsWith('| Q') || line.startsWith('| D'));
     const ids = rows.map((row) => row.split(' ')[1]);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('says of each invariant where it is checked, in files that are there, and that the check has looked at something', () => {
+    for (const { id } of INVARIANTS) {
+      expect([id, activity.looked[id]]).toEqual([id, expect.any(Number)]);
+      expect([id, activity.looked[id]! > 0]).toEqual([id, true]);
+      expect(activity.files[id]!.length).toBeGreaterThan(0);
+      for (const file of activity.files[id]!)
+        expect(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')).toMatch(
+          new RegExp(`["'\`]${id}["'\`]`),
+        );
+    }
   });
 });
