@@ -11,10 +11,10 @@ export interface LoadedRecording extends ParsedRecording {
   readonly file: string;
 }
 
-const TOO_LARGE = `a recording has at most ${MAX_FILE_BYTES} bytes (256 MiB)`;
+const tooLarge = (limit: number): string => `a recording has at most ${limit} bytes`;
 
 /** @throws RecordingError */
-function readBounded(file: string): Buffer {
+function readBounded(file: string, limit: number): Buffer {
   let fd: number;
   try {
     fd = openSync(file, 'r');
@@ -26,7 +26,7 @@ function readBounded(file: string): Buffer {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new RecordingError(`${file}: not a file`);
-    if (stat.size > MAX_FILE_BYTES) throw new RecordingError(`${file}: ${stat.size} bytes; ${TOO_LARGE}`);
+    if (stat.size > limit) throw new RecordingError(`${file}: ${stat.size} bytes; ${tooLarge(limit)}`);
     return readFileSync(fd);
   } finally {
     closeSync(fd);
@@ -34,15 +34,15 @@ function readBounded(file: string): Buffer {
 }
 
 /** @throws RecordingError if it is damaged, or larger than a recording may be once it is unpacked */
-function unpack(file: string, bytes: Buffer): Buffer {
-  const options = { maxOutputLength: MAX_FILE_BYTES };
+function unpack(file: string, bytes: Buffer, limit: number): Buffer {
+  const options = { maxOutputLength: limit };
   try {
     if (file.endsWith('.br')) return brotliDecompressSync(bytes, options);
     if (file.endsWith('.gz')) return gunzipSync(bytes, options);
     return bytes;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_BUFFER_TOO_LARGE') throw new RecordingError(`${file}: unpacked: ${TOO_LARGE}`);
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw new RecordingError(`${file}: unpacked: ${tooLarge(limit)}`);
     throw new RecordingError(
       `${file}: damaged, or not compressed as its name says: ${(error as Error).message}`,
       {
@@ -52,9 +52,12 @@ function unpack(file: string, bytes: Buffer): Buffer {
   }
 }
 
-/** @throws RecordingError naming the file, and the field if the JSON is sound */
-export function loadRecording(file: string): LoadedRecording {
-  const text = unpack(file, readBounded(file)).toString('utf8');
+/**
+ * @param limit of its bytes, packed and unpacked
+ * @throws RecordingError naming the file, and the field if the JSON is sound
+ */
+export function loadRecording(file: string, limit = MAX_FILE_BYTES): LoadedRecording {
+  const text = unpack(file, readBounded(file, limit), limit).toString('utf8');
   try {
     return { file, ...parseRecordingText(text) };
   } catch (error) {

@@ -27,6 +27,9 @@ export interface Pairing {
   readonly nameActual: (id: string) => string;
 }
 
+/** The loader refuses such a dump; the model's own is not loaded. */
+const ABSENT = 'a table that is not in the dump';
+
 const PAGE_BITS = [
   'invalid',
   'efer_nx',
@@ -94,8 +97,8 @@ export function pairPages(expected: Snapshot, actual: Snapshot): Pairing {
     missing,
     extra: actual.shadow_pages.filter(({ id }) => free.has(id)),
     same: (id, other) => toActual.get(id)?.id === other,
-    nameExpected: (id) => pageText(expectedById.get(id)!),
-    nameActual: (id) => names.get(id) ?? `an extra ${pageText(free.get(id)!)}`,
+    nameExpected: (id) => (expectedById.has(id) ? pageText(expectedById.get(id)!) : ABSENT),
+    nameActual: (id) => names.get(id) ?? (free.has(id) ? `an extra ${pageText(free.get(id)!)}` : ABSENT),
   };
 }
 
