@@ -25,21 +25,12 @@ export const isResult = (path: Path): boolean => !NO_RESULT.some((pattern) => pa
 
 function changed(value: unknown, name: string | number): unknown {
   if (name === 'flush') return value === 0 ? 1 : 0;
-  switch (typeof value) {
-    case 'number':
-      return value + 1;
-    case 'boolean':
-      return !value;
-    case 'string':
-      // Hex of an SPTE: another bit; any other text: another text.
-      return /^[0-9a-f]{6,16}$/.test(value)
-        ? (BigInt(`0x${value}`) ^ 0x40n).toString(16)
-        : /^[0-9a-f]+$/.test(value)
-          ? (BigInt(`0x${value}`) + 1n).toString(16)
-          : `${value}x`;
-    default:
-      return 0;
-  }
+  if (typeof value === 'number') return value + 1;
+  if (typeof value === 'boolean') return !value;
+  const text = String(value);
+  // Hex of an SPTE: another bit; of something shorter: the next; any other text: another text.
+  if (/^[0-9a-f]{6,16}$/.test(text)) return (BigInt(`0x${text}`) ^ 0x40n).toString(16);
+  return /^[0-9a-f]+$/.test(text) ? (BigInt(`0x${text}`) + 1n).toString(16) : `${text}x`;
 }
 
 /** A copy in which one value is another. */
