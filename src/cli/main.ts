@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { bugsCommand } from './bugs.ts';
 import { conformCommand } from './conform.ts';
 import { exploreCommand } from './explore.ts';
 import { explainCommand } from './explain.ts';
@@ -60,13 +61,32 @@ const RUN_OPTIONS = [
   'preemptions',
   'dpor',
   'diff',
+  'bug',
+  'all',
+  'trials',
+  'budget',
+  'workers',
+  'markdown',
+  'clean',
+  'scenario',
   'write',
   'shrink',
   'step-through',
   'help',
   'version',
 ];
-const COMMANDS = ['run', 'explore', 'replay', 'shrink', 'explain', 'prove', 'conform', 'list', 'completion'];
+const COMMANDS = [
+  'run',
+  'explore',
+  'replay',
+  'shrink',
+  'explain',
+  'prove',
+  'conform',
+  'bugs',
+  'list',
+  'completion',
+];
 /** Those that take a scenario and its parameters, and those of them that take a token or a schedule file in its place. */
 const SCENARIO_COMMANDS = COMMANDS.slice(0, 6);
 const TARGET_COMMANDS = ['replay', 'shrink', 'explain'];
@@ -148,6 +168,7 @@ export async function main(given: readonly string[]): Promise<number> {
   parser.command(await shrinkCommand(args, target, done));
   parser.command(await explainCommand(args, target, done));
   parser.command(conformCommand(done));
+  parser.command(bugsCommand(done));
   parser.command(listCommand(done));
   await parser.parseAsync();
   return status;
