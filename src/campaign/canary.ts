@@ -39,7 +39,8 @@ export async function canary(parts: CanaryParts = {}): Promise<readonly string[]
   const scenario = await loadScenario('nested-migration');
   const machine = buildMachine(scenario, 'explore', {});
   const layout = layoutThatFits(machine, LIMIT);
-  const judge = parts.judge ?? (() => makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }));
+  const judge =
+    parts.judge ?? (() => makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }));
   const make = (engine: Engine): ControlledRuntime =>
     new ControlledRuntime({ machine, layout, engine, custom: scenario.actors, judge: judge() });
   const master = masterSeed('canary');
@@ -57,7 +58,8 @@ export async function canary(parts: CanaryParts = {}): Promise<readonly string[]
     if (other.run(scheduler, master, schedule).hash !== hash) diverged = true;
   }
   if (!caught) dead.push(`a child that is linked before it is filled was not seen in ${SCHEDULES} schedules`);
-  if (!diverged) dead.push('the trace of another engine has the same hash: a replay on changed code would pass');
+  if (!diverged)
+    dead.push('the trace of another engine has the same hash: a replay on changed code would pass');
   if (!oracleFires(clean, parts.stateChecks ?? ALL_STATE_CHECKS))
     dead.push('a page too many in n_used_mmu_pages was not seen by the state checks (Q4)');
   return dead;

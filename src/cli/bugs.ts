@@ -43,7 +43,11 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
     describe: 'list the historical bugs, or hunt them and score how surely each is found',
     builder: (argv) =>
       argv
-        .option('bug', { type: 'string', requiresArg: true, describe: 'hunt this one: a name or an id, B-50' })
+        .option('bug', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'hunt this one: a name or an id, B-50',
+        })
         .option('all', { type: 'boolean', default: false, describe: 'hunt all of them' })
         .option('trials', {
           type: 'string',
@@ -57,7 +61,12 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
           requiresArg: true,
           describe: 'most schedules of one hunt',
         })
-        .option('budget', { type: 'string', default: '10m', requiresArg: true, describe: 'time for all of it' })
+        .option('budget', {
+          type: 'string',
+          default: '10m',
+          requiresArg: true,
+          describe: 'time for all of it',
+        })
         .option('strategy', {
           type: 'string',
           default: 'portfolio',
@@ -87,15 +96,24 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
           describe: 'threads that hunt',
         })
         .option('seed', { type: 'string', requiresArg: true, defaultDescription: 'drawn, and printed' })
-        .option('json', { type: 'string', requiresArg: true, describe: 'write the scores as JSON, - for standard output' })
-        .option('markdown', { type: 'string', requiresArg: true, describe: 'write the scores as a Markdown table' })
+        .option('json', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'write the scores as JSON, - for standard output',
+        })
+        .option('markdown', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'write the scores as a Markdown table',
+        })
         .option('quiet', { type: 'boolean', default: false, describe: 'no report, no progress' })
-        .conflicts('bug', 'all')
         .example('$0 bugs', 'what there is')
         .example('$0 bugs --bug B-50', 'hunt one of this year')
         .example('$0 bugs --all --budget 10m --trials 5', 'score all'),
     handler: async (args) => {
       const output = new Output(args);
+      if (args['all'] === true && textOption(args, 'bug') !== undefined)
+        throw new UsageError('--all and --bug: one or the other');
       const bugs = chosenBugs(args);
       if (textOption(args, 'bug') === undefined && args['all'] !== true) {
         for (const bug of bugs) for (const line of bugRecordLines(bug, output.width)) output.line(line);
@@ -186,7 +204,9 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       const summary =
         `${good} of ${plural(rows.length, 'bug')} found in every hunt; ${plural(clean.length, 'machine')} with the clean ` +
         `engine, ${plural(alarms, 'alarm')}; ${seconds.toFixed(0)} s, seed ${seed}`;
-      const tokens = rows.flatMap(({ token }) => (token === undefined ? [] : [`  npx splitstorm explain ${token}`]));
+      const tokens = rows.flatMap(({ token }) =>
+        token === undefined ? [] : [`  npx splitstorm explain ${token}`],
+      );
       output.write(
         () => ({
           format: 'splitstorm-bugs 1',

@@ -74,8 +74,17 @@ export async function loadScenario(nameOrPath: string): Promise<Scenario> {
         `shipped: ${names.join(', ')}; or give the path of a file`,
     );
   }
-  const module = (await import(pathToFileURL(shippedFile(nameOrPath)).href)) as { readonly default: unknown };
-  return validateScenario(module.default, nameOrPath);
+  return validateScenario(await importShipped(shippedFile(nameOrPath)), nameOrPath);
+}
+
+async function importShipped(file: string): Promise<unknown> {
+  try {
+    return ((await import(pathToFileURL(file).href)) as { readonly default: unknown }).default;
+  } catch (error) {
+    // Threads that run from sources have tsx for what they require, and not for what they import.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error;
+    return importDefault(file, 'scenario');
+  }
 }
 
 /** The most similar name, if one is similar enough to suggest. */
