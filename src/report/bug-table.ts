@@ -56,12 +56,9 @@ const cells = (row: BugRow): string[] => [
   row.preemptions === undefined ? NONE : String(row.preemptions),
 ];
 
-const NO_LINES = Object.fromEntries(
-  [
-    ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
-    ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
-  ].map((name) => [name, '']),
-);
+const EDGES =
+  'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid';
+const NO_LINES = Object.fromEntries(EDGES.split(' ').map((name) => [name, '']));
 
 /** Lines for a terminal; columns are dropped from the right where it is narrow, the complaints stand below. */
 export function renderBugTable(rows: readonly BugRow[], width: number): string[] {

@@ -54,12 +54,9 @@ describe('the table of bugs', () => {
   });
 
   it('drops columns where the terminal is narrow, never the name and what was found', () => {
-    for (const width of [40, 60, 80]) {
-      const lines = renderBugTable(ROWS, width);
-      expect(lines[0]).toMatch(/^bug .*found/);
-      if (width > 60)
-        expect(Math.max(...lines.slice(0, 3).map((line) => line.length))).toBeLessThanOrEqual(width);
-    }
+    for (const width of [40, 60, 80]) expect(renderBugTable(ROWS, width)[0]).toMatch(/^bug .*found/);
+    const lines = renderBugTable(ROWS, 80).slice(0, 3);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   it('has a token to replay in Markdown', () => {

@@ -62,7 +62,7 @@ export function planClean(
 ): Planned[] {
   const machines = new Map<string, { quarry: Quarry; schedules: number }>();
   for (const quarry of options.quarries) {
-    const key = JSON.stringify([quarry.scenario, Object.entries(quarry.parameters).sort()]);
+    const key = JSON.stringify([quarry.scenario, quarry.parameters]);
     const schedules = Math.max(least, spent.get(quarry.name) ?? 0, machines.get(key)?.schedules ?? 0);
     machines.set(key, { quarry, schedules });
   }
