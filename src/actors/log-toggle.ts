@@ -48,9 +48,9 @@ function* toggle(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
     kvm.put(KVM.recopySlots, kvm.get(KVM.recopySlots) | bit);
     yield* disableDirtyLogging(kvm, cpu, slot);
     yield* gap(kvm, cpu);
-    yield* enableDirtyLogging(kvm, cpu, slot);
-  } else {
-    yield* enableDirtyLogging(kvm, cpu, slot);
+    // A migration goes on: where there is no memory for the bitmap user space tries until there is.
+    while ((yield* enableDirtyLogging(kvm, cpu, slot)) !== 0);
+  } else if ((yield* enableDirtyLogging(kvm, cpu, slot)) === 0) {
     yield* gap(kvm, cpu);
     yield* disableDirtyLogging(kvm, cpu, slot);
   }

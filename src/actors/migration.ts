@@ -5,7 +5,13 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { C } from '../cpu/counters.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
-import { clearDirtyLog, enableDirtyLogging, getDirtyLog, splitInline } from '../mmu/dirty-log.ts';
+import {
+  clearDirtyLog,
+  enableDirtyLogging,
+  getDirtyLog,
+  splitInline,
+  type SplitDriver,
+} from '../mmu/dirty-log.ts';
 import { readGuestPage } from '../mmu/host/user-access.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import type { MemSlot } from '../mmu/memslot.ts';
@@ -18,6 +24,8 @@ import { lockUserSpace, unlockUserSpace } from './user-lock.ts';
 
 /** Pages copied between two safepoints. */
 const COPY_BATCH = 4096;
+/** How often user space asks for a log that the host has no memory for. */
+const ENABLE_TRIES = 4;
 
 /** @param clearPages most pages that one CLEAR names, at most 64; 0: the whole slot at once */
 export function* migration(
@@ -32,9 +40,39 @@ export function* migration(
 
   const shared = sharesDirtyLog(kvm, slots);
 
+  let logged = true;
   if (shared) yield* lockUserSpace(kvm, cpu);
-  for (const slot of slots) yield* enableDirtyLogging(kvm, cpu, slot, split);
+  for (const slot of slots) logged = logged && (yield* startLogging(kvm, cpu, slot, split));
   if (shared) yield* unlockUserSpace(kvm, cpu);
+  if (logged) yield* migrate(kvm, cpu, slots, rounds, shared);
+  else {
+    // The host has no memory for the bitmaps: the migration is called off.
+    cpu.count(C.migrationsFailed);
+    yield* stopVcpus(kvm, cpu);
+  }
+  const over = kvm.base + KVM.finished;
+  if (cpu.stepped) yield cpu.at(Op.Store, over);
+  cpu.store(over, 1);
+  cpu.notify(over);
+  if (kvm.config.shards > 1) yield* dismissSplitWorkers(kvm, cpu);
+}
+
+/** Turns logging on, and tries again a few times where there is no memory. False if there is none after that. */
+function* startLogging(kvm: Kvm, cpu: Cpu, slot: MemSlot, split: SplitDriver): Steps<boolean> {
+  for (let tries = 0; tries < ENABLE_TRIES; tries++) {
+    if ((yield* enableDirtyLogging(kvm, cpu, slot, split)) === 0) return true;
+  }
+  return false;
+}
+
+/** Everything between the log that is on and the comparison. */
+function* migrate(
+  kvm: Kvm,
+  cpu: Cpu,
+  slots: readonly MemSlot[],
+  rounds: number,
+  shared: boolean,
+): Steps<void> {
   for (const slot of slots) yield* copyAll(kvm, cpu, slot);
   if (shared) yield* lockUserSpace(kvm, cpu);
   for (const slot of slots) noteFirstCopy(kvm, slot);
@@ -48,11 +86,6 @@ export function* migration(
   for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared, clearPages);
   for (const slot of slots) yield* compare(kvm, cpu, slot);
   cpu.count(C.migrations);
-  const over = kvm.base + KVM.finished;
-  if (cpu.stepped) yield cpu.at(Op.Store, over);
-  cpu.store(over, 1);
-  cpu.notify(over);
-  if (kvm.config.shards > 1) yield* dismissSplitWorkers(kvm, cpu);
 }
 
 /** The first pass: every page, whatever the log says. */

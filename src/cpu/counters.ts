@@ -65,6 +65,7 @@ export const COUNTERS = [
   'pagesCopied',
   'rounds',
   'migrations',
+  'migrationsFailed',
   'pagesCompared',
   // the TDP MMU, kernel-facts 4
   'tdpSplits',

@@ -63,6 +63,7 @@ export const COUNTER_TEXT: Readonly<Record<CounterName, string>> = {
   pagesCopied: 'pages the migration copied',
   rounds: 'rounds of harvest and copy',
   migrations: 'migrations completed',
+  migrationsFailed: 'migrations called off because the host had no memory for the log',
   pagesCompared: 'pages compared between source and destination',
   tdpSplits: 'huge pages the TDP MMU split',
   tdpSplitRetries: 'splits of the TDP MMU that lost a race for the entry (-EBUSY)',

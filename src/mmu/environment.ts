@@ -1,7 +1,8 @@
 /**
  * Faults of the environment: what host and guest may do at any time though nothing calls for it. Each has a rate in
  * CastConfig; a rate of 0 draws nothing. Where an allocation outside the split caches is made, `allocationFails` has to be
- * asked first; the split caches have `allocFailRate`, and `need_resched()` has `reschedRate` (src/mmu/resched.ts).
+ * asked first; the split caches have `allocFailRate`, and `need_resched()` has `reschedRate` (src/mmu/resched.ts). The sites
+ * are listed in docs/actors.md, and test/mmu/allocation-sites.test.ts makes each of them fail.
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import { C } from '../cpu/counters.ts';
@@ -14,11 +15,21 @@ import { EXITING_GUEST_MODE, MODE_MASK, VCPU } from './vcpu-words.ts';
 const SLOW_ACK_PAUSES = 8;
 const LONG_STAY_PAUSES = 32;
 
-/** -ENOMEM for whoever is about to allocate: per-vCPU caches, tables of the TDP MMU, roots. */
+/**
+ * -ENOMEM for whoever is about to allocate: per-vCPU caches, tables of the TDP MMU, roots, dirty bitmaps, memslots, frames of
+ * the host.
+ */
 export function allocationFails(kvm: Kvm, cpu: Cpu): boolean {
   if (!cpu.chance(kvm.config.enomemRate)) return false;
   cpu.count(C.injectedEnomem);
   return true;
+}
+
+/** How many of `wanted` objects a topup of a split cache gets before the allocator refuses; all of them, as a rule. */
+export function splitCacheAllowance(kvm: Kvm, cpu: Cpu, wanted: number): number {
+  if (!cpu.chance(kvm.config.allocFailRate)) return wanted;
+  cpu.count(C.injectedEnomem);
+  return cpu.choose(wanted);
 }
 
 /** Is this access to take a page fault that nothing calls for? As when another vCPU has just fixed the entry. */

@@ -57,6 +57,7 @@ export function cachePop(kvm: Kvm, cache: number, what: string): number {
 
 /**
  * __kvm_mmu_topup_memory_cache(): if fewer than `min` objects are there, fills to `capacity`.
+ * @param allowed how many objects the allocator hands out before it refuses; those stay in the cache
  * @returns false if the minimum could not be met (-ENOMEM)
  * @throws ArenaError if the arena's pool is exhausted: the scenario was given too little room
  */
@@ -66,12 +67,12 @@ export function cacheTopup(
   pool: Pool,
   min: number,
   capacity: number,
-  fail: boolean,
+  allowed = Number.MAX_SAFE_INTEGER,
 ): boolean {
   let count = kvm.w[cache]!;
   if (count >= min) return true;
-  if (fail) return false;
-  while (count < capacity) {
+  for (let got = 0; count < capacity; got++) {
+    if (got >= allowed) return count >= min;
     const object = pool.alloc();
     if (object === 0) {
       if (count >= min) break;
@@ -90,10 +91,14 @@ export function cacheTopup(
  * Topup of one cache of a vCPU to its capacity. Whatever is allocated outside the split caches comes through here, or asks
  * `allocationFails()` of src/mmu/environment.ts first. It may fail though the cache holds enough: caches of 40 objects never
  * run low on a small machine, and the failure is there for what the caller makes of it.
- * @returns false for -ENOMEM: objects that are there already stay, and the caller leaves for user space
+ * @returns false for -ENOMEM: objects that are there already, or came before the one that failed, stay, and the caller leaves
+ * for user space
  */
 export function topupVcpuCache(kvm: Kvm, cpu: Cpu, cache: number, pool: Pool, min: number): boolean {
   kvm.observer.maySleep(cpu, 'fills a cache of its vCPU');
-  if (allocationFails(kvm, cpu)) return false;
-  return cacheTopup(kvm, cache, pool, min, kvm.layout.dims.caches.objects, false);
+  const { objects } = kvm.layout.dims.caches;
+  if (!allocationFails(kvm, cpu)) return cacheTopup(kvm, cache, pool, min, objects);
+  const missing = min - cacheCount(kvm, cache);
+  if (missing > 0) cacheTopup(kvm, cache, pool, min, objects, cpu.choose(missing));
+  return false;
 }

@@ -12,7 +12,8 @@ import { Op, type Steps } from '../cpu/steps.ts';
 import { mutexLock, mutexUnlock } from '../locks/mutex.ts';
 import { type SpinLock, spinLock, spinUnlock } from '../locks/spinlock.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL } from './config.ts';
-import { EEXIST, EINVAL, ENOENT } from './errno.ts';
+import { allocationFails } from './environment.ts';
+import { EEXIST, EINVAL, ENOENT, ENOMEM } from './errno.ts';
 import { flushRemoteTlbs } from './flush.ts';
 import { KVM, type Kvm } from './kvm.ts';
 import { KVM_MEMSLOT_INVALID, LOG_STATE_OFF, MEMSLOT_GONE, type MemSlot } from './memslot.ts';
@@ -29,10 +30,11 @@ const slotsArchLock = (kvm: Kvm): SpinLock => ({
   name: 'slots_arch_lock',
 });
 
-/** KVM_MR_DELETE. Returns 0, or ENOENT if there is no such slot. */
+/** KVM_MR_DELETE. Returns 0, ENOENT if there is no such slot, or -ENOMEM with the slot as it was. */
 export function* deleteMemslot(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<number> {
   yield* mutexLock(cpu, kvm.slotsLock);
-  const result = slot.gone ? ENOENT : 0;
+  // The INVALID copy of the slot is allocated first.
+  const result = slot.gone ? ENOENT : allocationFails(kvm, cpu) ? ENOMEM : 0;
   if (result === 0) {
     yield* spinLock(cpu, slotsArchLock(kvm), kvm.observer);
     yield* invalidateMemslot(kvm, cpu, slot);
@@ -43,10 +45,11 @@ export function* deleteMemslot(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<number>
   return result;
 }
 
-/** KVM_MR_CREATE. Returns 0, or EEXIST if the slot, or one that shows the same gfns, is there. */
+/** KVM_MR_CREATE. Returns 0, EEXIST if the slot, or one that shows the same gfns, is there, or -ENOMEM. */
 export function* createMemslot(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<number> {
   yield* mutexLock(cpu, kvm.slotsLock);
-  const result = slot.gone ? 0 : EEXIST;
+  // kvm_alloc_memslot_metadata(): reverse maps, lpage_info, write tracking.
+  const result = !slot.gone ? EEXIST : allocationFails(kvm, cpu) ? ENOMEM : 0;
   if (result === 0) {
     yield* spinLock(cpu, slotsArchLock(kvm), kvm.observer);
     prepareMemslot(kvm, cpu, slot);
@@ -59,7 +62,8 @@ export function* createMemslot(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<number>
 
 /**
  * KVM_MR_MOVE: `from` goes and `to`, which shows the same host memory at another gfn, comes in the same swap. Returns 0,
- * ENOENT if `from` is not there, EEXIST if `to` is, or EINVAL if they show different memory.
+ * ENOENT if `from` is not there, EEXIST if `to` is, EINVAL if they show different memory, or -ENOMEM: then `from` is there
+ * again, if only after everything that mapped it was zapped.
  */
 export function* moveMemslot(kvm: Kvm, cpu: Cpu, from: MemSlot, to: MemSlot): Steps<number> {
   yield* mutexLock(cpu, kvm.slotsLock);
@@ -67,16 +71,24 @@ export function* moveMemslot(kvm: Kvm, cpu: Cpu, from: MemSlot, to: MemSlot): St
   if (from.config.basePfn !== to.config.basePfn || from.npages !== to.npages) result = EINVAL;
   else if (from.gone) result = ENOENT;
   else if (!to.gone) result = EEXIST;
+  else if (allocationFails(kvm, cpu)) result = ENOMEM;
   if (result === 0) {
+    const flags = kvm.w[from.flagsWord]!;
     yield* spinLock(cpu, slotsArchLock(kvm), kvm.observer);
     yield* invalidateMemslot(kvm, cpu, from);
-    prepareMemslot(kvm, cpu, to);
-    yield* swapActiveMemslots(kvm, cpu, [
-      [from, MEMSLOT_GONE],
-      [to, 0],
-    ]);
-    freeMemslot(kvm, cpu, from);
-    announceNew(kvm, cpu, to);
+    if (allocationFails(kvm, cpu)) {
+      // kvm_set_memslot(): no metadata for the new place, so the old slot is activated again.
+      yield* swapActiveMemslots(kvm, cpu, [[from, flags]]);
+      result = ENOMEM;
+    } else {
+      prepareMemslot(kvm, cpu, to);
+      yield* swapActiveMemslots(kvm, cpu, [
+        [from, MEMSLOT_GONE],
+        [to, 0],
+      ]);
+      freeMemslot(kvm, cpu, from);
+      announceNew(kvm, cpu, to);
+    }
   }
   yield* mutexUnlock(cpu, kvm.slotsLock);
   return result;

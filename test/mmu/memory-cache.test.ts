@@ -16,34 +16,34 @@ describe('a memory cache', () => {
     const { kvm } = new Bench(machineOf(identity(2, [])));
     const cache = splitCaches(kvm, 0).header;
     const live = kvm.headerPool.live;
-    expect(cacheTopup(kvm, cache, kvm.headerPool, 1, 40, false)).toBe(true);
+    expect(cacheTopup(kvm, cache, kvm.headerPool, 1, 40)).toBe(true);
     expect([cacheCount(kvm, cache), kvm.headerPool.live - live]).toEqual([40, 40]);
     const taken = new Set(Array.from({ length: 39 }, () => cachePop(kvm, cache, 'header')));
     expect(taken.size).toBe(39);
-    cacheTopup(kvm, cache, kvm.headerPool, 1, 40, false);
+    cacheTopup(kvm, cache, kvm.headerPool, 1, 40);
     expect(cacheCount(kvm, cache)).toBe(1);
     cachePop(kvm, cache, 'header');
-    cacheTopup(kvm, cache, kvm.headerPool, 1, 40, false);
+    cacheTopup(kvm, cache, kvm.headerPool, 1, 40);
     expect(cacheCount(kvm, cache)).toBe(40);
   });
 
   it('can be made to fail, but only when it is low', () => {
     const { kvm } = new Bench(machineOf(identity(2, [])));
     const cache = splitCaches(kvm, 0).header;
-    expect(cacheTopup(kvm, cache, kvm.headerPool, 1, 40, true)).toBe(false);
+    expect(cacheTopup(kvm, cache, kvm.headerPool, 1, 40, 0)).toBe(false);
     expect(cacheCount(kvm, cache)).toBe(0);
-    cacheTopup(kvm, cache, kvm.headerPool, 1, 40, false);
-    expect(cacheTopup(kvm, cache, kvm.headerPool, 1, 40, true)).toBe(true);
+    cacheTopup(kvm, cache, kvm.headerPool, 1, 40);
+    expect(cacheTopup(kvm, cache, kvm.headerPool, 1, 40, 0)).toBe(true);
   });
 
   it('is content with its minimum when the pool has no more, and says which pool is too small below it', () => {
     const { kvm } = new Bench(machineOf(identity(2, [])));
     const cache = splitCaches(kvm, 0).table;
     while (kvm.tablePool.live < kvm.tablePool.capacity - 3) kvm.tablePool.alloc();
-    expect(cacheTopup(kvm, cache, kvm.tablePool, 3, 40, false)).toBe(true);
+    expect(cacheTopup(kvm, cache, kvm.tablePool, 3, 40)).toBe(true);
     expect(cacheCount(kvm, cache)).toBe(3);
     cachePop(kvm, cache, 'table');
-    const again = (): boolean => cacheTopup(kvm, cache, kvm.tablePool, 3, 40, false);
+    const again = (): boolean => cacheTopup(kvm, cache, kvm.tablePool, 3, 40);
     expect(again).toThrow(ArenaError);
     expect(again).toThrow(`out of page tables: all ${kvm.tablePool.capacity} of the arena are in use`);
   });

@@ -62,7 +62,7 @@ function empty(): { kvm: Kvm; head: number; cache: number } {
   return { kvm, head, cache };
 }
 
-const top = (kvm: Kvm, cache: number): unknown => cacheTopup(kvm, cache, kvm.descPool, 40, 40, false);
+const top = (kvm: Kvm, cache: number): unknown => cacheTopup(kvm, cache, kvm.descPool, 40, 40);
 
 function iterate(kvm: Kvm, head: number): number[] {
   const iterator = new RmapIterator();

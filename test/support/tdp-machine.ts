@@ -52,8 +52,8 @@ export class TdpBench extends Bench {
     const { kvm } = this;
     const vcpu = this.vcpu(1);
     const { objects } = kvm.layout.dims.caches;
-    cacheTopup(kvm, vcpu.caches.header, kvm.headerPool, 5, objects, false);
-    cacheTopup(kvm, vcpu.caches.table, kvm.tablePool, 5, objects, false);
+    cacheTopup(kvm, vcpu.caches.header, kvm.headerPool, 5, objects);
+    cacheTopup(kvm, vcpu.caches.table, kvm.tablePool, 5, objects);
     this.root = tdpRoots(kvm)[0] ?? this.locked(tdpMmuGetVcpuRoot(vcpu));
   }
 

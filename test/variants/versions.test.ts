@@ -36,7 +36,7 @@ describe('desc-6.4', () => {
   const { kvm, slot } = bench;
   const head = slot.rmapWord(slot.baseGfn, 1);
   const cache = vcpuCaches(kvm, 0).desc;
-  const fill = (): boolean => cacheTopup(kvm, cache, kvm.descPool, 14, 40, false);
+  const fill = (): boolean => cacheTopup(kvm, cache, kvm.descPool, 14, 40);
   const empty = (): void => {
     for (const sptep of pteListEntries(kvm, head)) pteListRemove(kvm, sptep, head);
     fill();

@@ -9,6 +9,7 @@
 import type { Cpu } from '../../cpu/cpu.ts';
 import { C } from '../../cpu/counters.ts';
 import type { Steps } from '../../cpu/steps.ts';
+import { allocationFails } from '../environment.ts';
 import { type Kvm } from '../kvm.ts';
 import { HOST_PRESENT, HOST_WRITABLE, hostEntry, type MemSlot } from '../memslot.ts';
 import { changePte } from './change-pte.ts';
@@ -48,9 +49,10 @@ function* withNotifier(
   yield* mmapReadUnlock(kvm, cpu);
 }
 
-/** Moves the page behind `gfn` to a new frame, which `flags` say how to map. Nothing happens if there is no free frame. */
+/** Moves the page behind `gfn` to a new frame, which `flags` say how to map. Nothing happens if there is no frame to be had. */
 function* moveToFrame(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number, flags: number): Steps<boolean> {
   const value = kvm.w[slot.hostWord(gfn)]!;
+  if (allocationFails(kvm, cpu)) return false;
   const to = takeFrame(kvm);
   if (to < 0) return false;
   const from = valuePfn(slot, gfn, value);
@@ -102,7 +104,7 @@ export function* mergePage(
     // write_protect_page()
     yield* setHostEntry(kvm, cpu, slot, gfn, hostEntry(from, HOST_PRESENT));
     yield* changePte(kvm, cpu, range, from, false);
-    const to = takeFrame(kvm);
+    const to = allocationFails(kvm, cpu) ? -1 : takeFrame(kvm);
     if (to >= 0) {
       // replace_page()
       yield* copyFrame(kvm, cpu, from, to);

@@ -3,6 +3,8 @@ import type { Cpu } from '../../cpu/cpu.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { mutexLock, mutexUnlock } from '../../locks/mutex.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL, PG_LEVEL_4K } from '../config.ts';
+import { allocationFails } from '../environment.ts';
+import { ENOMEM } from '../errno.ts';
 import { flushRemoteTlbs } from '../flush.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import { splitCaches } from '../memory-cache.ts';
@@ -38,17 +40,25 @@ export function* splitInline(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
 export const isLogged = (kvm: Kvm, slot: MemSlot): boolean =>
   (kvm.w[slot.flagsWord]! & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
 
-/** E1. Nothing happens if logging is on, or if there is no such slot. */
+/**
+ * E1. Nothing happens if logging is on, or if there is no such slot.
+ * @returns 0, or -ENOMEM if there is no memory for the bitmap: the slot stays as it is
+ */
 export function* enableDirtyLogging(
   kvm: Kvm,
   cpu: Cpu,
   slot: MemSlot,
   split: SplitDriver = splitInline,
-): Steps<void> {
+): Steps<number> {
   yield* mutexLock(cpu, kvm.slotsLock);
   if (isLogged(kvm, slot) || slot.gone) {
     yield* mutexUnlock(cpu, kvm.slotsLock);
-    return;
+    return 0;
+  }
+  // kvm_alloc_dirty_bitmap(), before anything is changed; with the ring there is none.
+  if (kvm.config.ringEntries === 0 && allocationFails(kvm, cpu)) {
+    yield* mutexUnlock(cpu, kvm.slotsLock);
+    return ENOMEM;
   }
   kvm.observer.ioctl(cpu, 'enable', slot.config.id, true);
   const initiallySet = (kvm.get(KVM.manualProtect) & INITIALLY_SET) !== 0;
@@ -72,6 +82,7 @@ export function* enableDirtyLogging(
   kvm.arena.put(slot.logStateWord, LOG_STATE_ENABLED);
   kvm.observer.ioctl(cpu, 'enable', slot.config.id, false);
   yield* mutexUnlock(cpu, kvm.slotsLock);
+  return 0;
 }
 
 /** kvm_mmu_slot_try_split_huge_pages(): the shadow MMU under the write lock, the TDP MMU under the read lock (C13). */

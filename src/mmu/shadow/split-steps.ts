@@ -1,10 +1,12 @@
 /** The default steps of the split: profile P1 (kernel-facts 3.6 to 3.10). */
+import type { Pool } from '../../arena/pool.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
 import type { Steps } from '../../cpu/steps.ts';
 import { C } from '../../cpu/counters.ts';
 import { HELD_SLOTS } from '../../cpu/cpu.ts';
 import { CACHE_OBJECTS } from '../config.ts';
 import type { AfterAttempt } from '../engine.ts';
+import { splitCacheAllowance } from '../environment.ts';
 import { EAGAIN, ENOMEM } from '../errno.ts';
 import { isLarge, isShadowPresent, SPTE_PS } from '../format.ts';
 import type { Kvm } from '../kvm.ts';
@@ -55,12 +57,11 @@ export function topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): numbe
   assertSplitCacheOwner(kvm, cpu);
   cpu.count(C.topups);
   const low = splitCachesLow(kvm, caches);
-  const fail = low && cpu.chance(kvm.config.allocFailRate);
   const { splitDesc } = kvm.layout.dims.caches;
   const ok =
-    cacheTopup(kvm, caches.desc, kvm.descPool, splitDescMin(kvm.entries), splitDesc, fail) &&
-    cacheTopup(kvm, caches.header, kvm.headerPool, 1, CACHE_OBJECTS, fail) &&
-    cacheTopup(kvm, caches.table, kvm.tablePool, 1, CACHE_OBJECTS, fail);
+    topupSplitCache(kvm, cpu, caches.desc, kvm.descPool, splitDescMin(kvm.entries), splitDesc) &&
+    topupSplitCache(kvm, cpu, caches.header, kvm.headerPool, 1, CACHE_OBJECTS) &&
+    topupSplitCache(kvm, cpu, caches.table, kvm.tablePool, 1, CACHE_OBJECTS);
   const result = ok ? 0 : ENOMEM;
   kvm.observer.topup(cpu, low, result);
   return result;
@@ -69,6 +70,20 @@ export function topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): numbe
 /** Default of `Engine.topupUnlocked`: slots_lock stays held. */
 export function* topupUnlocked(kvm: Kvm, cpu: Cpu, caches: SplitCaches): Steps<number> {
   return kvm.engine.topupSplitCaches(kvm, cpu, caches);
+}
+
+/** One of the three caches. Below its minimum each is an allocation of its own that may fail half way. */
+function topupSplitCache(
+  kvm: Kvm,
+  cpu: Cpu,
+  cache: number,
+  pool: Pool,
+  min: number,
+  capacity: number,
+): boolean {
+  const count = cacheCount(kvm, cache);
+  if (count >= min) return true;
+  return cacheTopup(kvm, cache, pool, min, capacity, splitCacheAllowance(kvm, cpu, capacity - count));
 }
 
 /** D2: split caches belong to the holder of slots_lock, or to the shards that act for it. */

@@ -7,7 +7,7 @@ import { dropSpte } from '../../../src/mmu/rmap.ts';
 import { pageGetGfn, SP_NX_DISALLOWED, spFlags, spRole } from '../../../src/mmu/shadow-page.ts';
 import { activePages, Bench, identity, leaves, machineOf, rootOf } from '../../support/machines.ts';
 
-const enable = (bench: Bench): void => bench.run(enableDirtyLogging(bench.kvm, bench.cpu, bench.slot));
+const enable = (bench: Bench): number => bench.run(enableDirtyLogging(bench.kvm, bench.cpu, bench.slot));
 
 /** Two aliases of one 1G page; A was executed at one page, B was written. */
 const partial = (aliases = 2): Bench =>
