@@ -23,6 +23,8 @@ export const SPTE_AD_MASK_HI = 3 << 20;
  * anything until he has stored 0 (kernel-facts 2.6, 4.5). Not present, for hardware and for readers. The upper half is 0.
  */
 export const REMOVED_SPTE_LO = 0x5a0;
+/** The same since 6.13: without any A or D bit, which others may clear without looking (lockless aging, 6.15). */
+export const FROZEN_SPTE_LO = 0x498;
 
 export interface SpteFormat {
   readonly name: SpteFormatName;
@@ -85,8 +87,9 @@ export const ACC_TRACK_SHIFT_HI = 22;
 export const ACC_TRACK_SAVED_LO = 0x5;
 
 export const isShadowPresent = (lo: number): boolean => (lo & SPTE_MMU_PRESENT) !== 0;
-/** is_removed_spte(), is_frozen_spte(). */
-export const isRemovedSpte = (lo: number, hi: number): boolean => lo === REMOVED_SPTE_LO && hi === 0;
+/** is_removed_spte(), is_frozen_spte(): the value of either version, as no other entry looks like them. */
+export const isRemovedSpte = (lo: number, hi: number): boolean =>
+  (lo === REMOVED_SPTE_LO || lo === FROZEN_SPTE_LO) && hi === 0;
 export const isLarge = (lo: number): boolean => (lo & SPTE_PS) !== 0;
 export const isWritable = (lo: number): boolean => (lo & SPTE_W) !== 0;
 export const sptePfn = (lo: number, hi: number): number => (hi & 0xfffff) * 0x100000 + (lo >>> 12);

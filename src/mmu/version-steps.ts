@@ -14,10 +14,10 @@ import { canBeMadeWritable } from './spte.ts';
 /**
  * Places of kernel-facts 9.4 at which a design that defers the flush of a split must settle or carry its debt:
  * F1 the unlock before a topup, F2 the walker's yield, F3 the end of E1's write section, F4 the end of the shadow part of
- * E2 and E3 (H-H), F5 a head that is left after -ENOSPC or -ENOMEM, F7 the flush of a zapped unsync page, F8 that of a
- * recycled head.
+ * E2 and E3 (H-H), F5 a head that is left after -ENOSPC or -ENOMEM, F6 the end of the pass over one level, F7 the flush of a
+ * zapped unsync page, F8 that of a recycled head, F9 a lock that was dropped although something was owed.
  */
-export type DebtPlace = 'F1' | 'F2' | 'F3' | 'F4' | 'F5' | 'F7' | 'F8';
+export type DebtPlace = 'F1' | 'F2' | 'F3' | 'F4' | 'F5' | 'F6' | 'F7' | 'F8' | 'F9';
 
 /** Which pte_list_desc algorithm is in use (kernel-facts 1.3). */
 export type DescLayout = '6.1' | '6.4';

@@ -70,7 +70,7 @@ describe('P3', () => {
 });
 
 describe('P3 that forgets a place', () => {
-  it.each(['f1', 'f2', 'f3', 'f4', 'f5'])(
+  it.each(['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f9'])(
     '%s leaves a hole behind a translation that lives on',
     async (place) => {
       const name = `p3-without-${place}`;

@@ -3,7 +3,7 @@
  * maps are walked under the lock of each head, while somebody else zaps, faults or splits under mmu_lock. An entry may
  * change under the eyes of the walker, so it is aged by an operation that tells.
  *
- * The TDP MMU's leaves are aged with mmu_lock held for read; 6.15 does without there too, inside RCU alone.
+ * The TDP MMU's leaves are aged inside RCU alone.
  */
 import type { Cpu } from '../../cpu/cpu.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
@@ -13,7 +13,7 @@ import type { Kvm } from '../kvm.ts';
 import type { MemSlot } from '../memslot.ts';
 import { rmapLock, rmapUnlock } from '../rmap-lock.ts';
 import { markForAccessTrack } from '../spte.ts';
-import { tdpAgeGfnRange } from '../tdp/age.ts';
+import { tdpAgeGfnRangeLockless } from '../tdp/age.ts';
 import { hasTdpRoots } from '../tdp/present.ts';
 import { ageRmap, inheritDirty } from './aging.ts';
 
@@ -29,9 +29,7 @@ export function* ageGfnRangeLockless(
 ): Steps<boolean> {
   let young = false;
   if (hasTdpRoots(kvm)) {
-    yield* kvm.readLock(cpu);
-    young = yield* tdpAgeGfnRange(kvm, cpu, start, end, testOnly, true);
-    yield* kvm.readUnlock(cpu);
+    young = yield* tdpAgeGfnRangeLockless(kvm, cpu, start, end, testOnly);
   }
   for (let level = 1; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
     const last = slot.rmapWord(end - 1, level);

@@ -77,6 +77,7 @@ export function* shadowMmuTrySplitRange(
   kvm.observer.splitPass(cpu, slot.config.id, start, end, true);
   for (let level = PG_LEVEL_1G; level > targetLevel; level--) {
     yield* shadowMmuTrySplitHugePages(pass, new RmapWalk(kvm, slot, start, end, level));
+    if (pass.owes && level > targetLevel + 1) yield* kvm.engine.settleDebt(pass, 'F6');
   }
   if (pass.owes) yield* kvm.engine.settleDebt(pass, last);
   kvm.observer.splitPass(cpu, slot.config.id, start, end, false);
@@ -142,6 +143,7 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
     if (walk.wantsYield(cpu, false)) {
       if (pass.owes) yield* engine.settleDebt(pass, 'F2');
       yield* yieldWalk(walk, cpu, false);
+      if (pass.owes) yield* engine.settleDebt(pass, 'F9');
     }
   } while (walk.next());
 }
@@ -284,6 +286,7 @@ function* dropLockAndTopup(pass: SplitPass, hugeSptep: number): Steps<number> {
   cpu.count(C.splitHolds);
   if (pass.owes) yield* kvm.engine.settleDebt(pass, 'F1');
   yield* kvm.writeUnlock(cpu);
+  if (pass.owes) yield* kvm.engine.settleDebt(pass, 'F9');
   letWaitersIn(kvm, cpu);
   // need_topup counted the reason; the topup itself never sleeps in the model.
   const result = (yield* kvm.engine.topupUnlocked(kvm, cpu, caches)) === 0 ? EAGAIN : ENOMEM;

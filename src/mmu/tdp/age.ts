@@ -1,20 +1,21 @@
 /** kvm_tdp_mmu_age_gfn_range() and kvm_tdp_mmu_test_age_gfn() (kernel-facts A12). */
 import type { Cpu } from '../../cpu/cpu.ts';
-import type { Steps } from '../../cpu/steps.ts';
+import { Op, type Steps } from '../../cpu/steps.ts';
 import { PG_LEVEL_4K } from '../config.ts';
 import { isLastSpte } from '../format.ts';
 import { isAccessedSpte } from '../host-page.ts';
-import type { Kvm } from '../kvm.ts';
+import { KVM, type Kvm } from '../kvm.ts';
+import { roleInvalid } from '../role.ts';
+import { SP } from '../shadow-page.ts';
 import { adEnabled, markForAccessTrack } from '../spte.ts';
 import { TdpIter } from './iter.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu.ts';
 import { tdpMmuNextRoot } from './roots.ts';
-import { tdpMmuSetSpte, tdpMmuSetSpteAtomic } from './set-spte.ts';
+import { tdpMmuSetSpte } from './set-spte.ts';
 
 /**
  * Ages the leaves that map gfns of [start, end), or only asks, in all roots; no notifier that ages may sleep, so it never
- * yields.
- * @param shared mmu_lock is held for read, not for write
+ * yields. mmu_lock is held for write.
  * @returns true if one was young
  */
 export function* tdpAgeGfnRange(
@@ -23,7 +24,6 @@ export function* tdpAgeGfnRange(
   start: number,
   end: number,
   testOnly: boolean,
-  shared = false,
 ): Steps<boolean> {
   let young = false;
   for (
@@ -39,13 +39,66 @@ export function* tdpAgeGfnRange(
       young = true;
       if (testOnly) break;
       agedValue(kvm, cpu, iter);
-      // Who has just changed the entry under a shared lock is using the page: it stays young.
-      if (shared) yield* tdpMmuSetSpteAtomic(kvm, cpu, iter, cpu.lo, cpu.hi);
-      else yield* tdpMmuSetSpte(kvm, cpu, iter, cpu.lo, cpu.hi);
+      yield* tdpMmuSetSpte(kvm, cpu, iter, cpu.lo, cpu.hi);
     }
     yield* rcuReadUnlock(kvm, cpu);
   }
   return young;
+}
+
+/**
+ * The same since 6.15 (bb6c7749ccee): in valid roots, without mmu_lock, inside one RCU section that keeps roots and tables
+ * alive. A is cleared by an atomic AND of that bit, whatever has become of the entry since it was read: a frozen entry must not look otherwise
+ * without A (FROZEN_SPTE_LO);
+ * access tracking goes in by a compare-and-exchange, and an
+ * entry that has changed meanwhile is most likely young.
+ */
+export function* tdpAgeGfnRangeLockless(
+  kvm: Kvm,
+  cpu: Cpu,
+  start: number,
+  end: number,
+  testOnly: boolean,
+): Steps<boolean> {
+  let young = false;
+  yield* rcuReadLock(kvm, cpu);
+  let at = kvm.base + KVM.tdpRoots;
+  for (;;) {
+    if (cpu.stepped) yield cpu.at(Op.Load, at);
+    const root = cpu.load(at);
+    if (root === 0) break;
+    at = kvm.header(root) + SP.linkNext;
+    const role = kvm.header(root) + SP.role;
+    if (cpu.stepped) yield cpu.at(Op.Load, role);
+    if (roleInvalid(cpu.load(role))) continue;
+    const iter = new TdpIter(kvm, root, PG_LEVEL_4K, start);
+    for (yield* iter.start(cpu); iter.valid && iter.gfn < end; yield* iter.next(cpu)) {
+      if (!isLastSpte(iter.lo, iter.level) || !isAccessedSpte(kvm.format, iter.lo, iter.hi)) continue;
+      young = true;
+      if (testOnly) break;
+      yield* ageLockless(kvm, cpu, iter);
+    }
+    if (young && testOnly) break;
+  }
+  yield* rcuReadUnlock(kvm, cpu);
+  return young;
+}
+
+/** kvm_tdp_mmu_age_spte(). */
+function* ageLockless(kvm: Kvm, cpu: Cpu, iter: TdpIter): Steps<void> {
+  const { lo, hi, sptep } = iter;
+  const word = sptep * 2;
+  if (adEnabled(hi)) {
+    if (cpu.stepped) yield cpu.at(Op.And, word);
+    cpu.and(word, ~kvm.format.accessedLo);
+    return;
+  }
+  agedValue(kvm, cpu, iter);
+  const { lo: newLo, hi: newHi } = cpu;
+  if (cpu.stepped) yield cpu.at(Op.CompareExchange64, word);
+  if (!cpu.compareExchange64(sptep, lo, hi, newLo, newHi)) return;
+  kvm.engine.hostPageInherits(kvm, cpu, sptep, lo, hi, newLo, newHi);
+  kvm.observer.tdpChanged(cpu, sptep, lo, hi, newLo, newHi);
 }
 
 /** age_gfn_range(): A goes, or all permissions where there is no A. The value is left in `cpu.lo/hi`. */

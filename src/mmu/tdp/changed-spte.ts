@@ -3,7 +3,7 @@ import type { Cpu } from '../../cpu/cpu.ts';
 import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { KernelBug } from '../bug.ts';
-import { isLastSpte, isRemovedSpte, isShadowPresent, REMOVED_SPTE_LO, sptePfn } from '../format.ts';
+import { isLastSpte, isRemovedSpte, isShadowPresent, sptePfn } from '../format.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import { roleLevel } from '../role.ts';
 import { spGfn, spRole, sptepOf } from '../shadow-page.ts';
@@ -62,31 +62,32 @@ function* handleRemovedPt(kvm: Kvm, cpu: Cpu, sp: number, shared: boolean): Step
   const level = roleLevel(spRole(kvm, sp));
   const baseGfn = spGfn(kvm, sp);
   kvm.observer.zapPage(cpu, sp);
+  const { frozenSpteLo } = kvm.engine;
   yield* tdpMmuUnlinkSp(kvm, cpu, sp, shared);
   for (let index = 0; index < kvm.entries; index++) {
     const sptep = sptepOf(kvm, sp, index);
-    if (shared) yield* freezeSpte(cpu, sptep);
+    if (shared) yield* freezeSpte(cpu, sptep, frozenSpteLo);
     else {
       if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
       cpu.load64(sptep);
       if (!isShadowPresent(cpu.lo)) continue;
-      yield* kvm.engine.tdpWriteSpte(kvm, cpu, sptep, cpu.lo, cpu.hi, REMOVED_SPTE_LO, 0, level);
+      yield* kvm.engine.tdpWriteSpte(kvm, cpu, sptep, cpu.lo, cpu.hi, frozenSpteLo, 0, level);
     }
     const gfn = baseGfn + index * kvm.pages(level);
-    yield* handleChangedSpte(kvm, cpu, sptep, gfn, level, cpu.lo, cpu.hi, REMOVED_SPTE_LO, 0, shared);
+    yield* handleChangedSpte(kvm, cpu, sptep, gfn, level, cpu.lo, cpu.hi, frozenSpteLo, 0, shared);
   }
   cpu.count(C.tdpZapped);
   yield* kvm.engine.callRcu(kvm, cpu, sp);
 }
 
 /** Exchanges until the old value is not frozen: whoever froze it stores 0 in the end. Left in `cpu.lo/hi`. */
-function* freezeSpte(cpu: Cpu, sptep: number): Steps<void> {
+function* freezeSpte(cpu: Cpu, sptep: number, frozen: number): Steps<void> {
   const word = sptep * 2;
   for (;;) {
     if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
-    cpu.exchange64(sptep, REMOVED_SPTE_LO, 0);
+    cpu.exchange64(sptep, frozen, 0);
     if (!isRemovedSpte(cpu.lo, cpu.hi)) return;
-    if (cpu.stepped) yield cpu.at(Op.Wait, word, REMOVED_SPTE_LO);
-    cpu.wait(word, REMOVED_SPTE_LO);
+    if (cpu.stepped) yield cpu.at(Op.Wait, word, frozen);
+    cpu.wait(word, frozen);
   }
 }

@@ -4,7 +4,7 @@ import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { EBUSY } from '../errno.ts';
 import { flushRemoteTlbs } from '../flush.ts';
-import { isLastSpte, isMmuWritable, isRemovedSpte, isWritable, REMOVED_SPTE_LO } from '../format.ts';
+import { isLastSpte, isMmuWritable, isRemovedSpte, isWritable } from '../format.ts';
 import type { Kvm } from '../kvm.ts';
 import type { FlushReason } from '../observer.ts';
 import { adEnabled, isAccessTrackSpte } from '../spte.ts';
@@ -133,7 +133,7 @@ export function* tdpMmuZapSpteAtomic(
 ): Steps<number> {
   const { lo: oldLo, hi: oldHi, sptep, gfn, level } = iter;
   const late = kvm.engine.tdpProcessesZappedAfterFlush;
-  const removed = REMOVED_SPTE_LO;
+  const removed = kvm.engine.frozenSpteLo;
   if (!(yield* tdpCompareExchange(kvm, cpu, iter, removed, 0))) return EBUSY;
   if (!late) yield* handleChangedSpte(kvm, cpu, sptep, gfn, level, oldLo, oldHi, removed, 0, true);
   yield* flushRemoteTlbs(kvm, cpu, reason, gfn, kvm.engine.tdpFlushPages(kvm, level));

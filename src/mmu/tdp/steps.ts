@@ -2,7 +2,7 @@
 import type { Cpu } from '../../cpu/cpu.ts';
 import type { Steps } from '../../cpu/steps.ts';
 import { fastPfMayMakeWritable } from '../fast-page-fault.ts';
-import { isLastSpte } from '../format.ts';
+import { isLastSpte, REMOVED_SPTE_LO } from '../format.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Fault } from '../shadow/set-spte.ts';
 import type { Vcpu } from '../vcpu.ts';
@@ -37,6 +37,8 @@ export interface TdpSteps {
   callRcu(kvm: Kvm, cpu: Cpu, sp: number): Steps<void>;
   /** An atomic zap deals with what it took away only after the flush (aca48556c592, 6.10; B-26). */
   readonly tdpProcessesZappedAfterFlush: boolean;
+  /** What a frozen entry holds: REMOVED_SPTE_LO, or FROZEN_SPTE_LO since 6.13. The upper half is 0. */
+  readonly frozenSpteLo: number;
   /** Pages that the flush of an entry of `level` names (B-19). */
   tdpFlushPages(kvm: Kvm, level: number): number;
   /** Unmapping visits roots that were invalidated and are still in use (d62007edf01f, B-30). */
@@ -65,6 +67,7 @@ export const TDP_STEPS: TdpSteps = {
   tdpCountsAsLeaf: isLastSpte,
   callRcu,
   tdpProcessesZappedAfterFlush: false,
+  frozenSpteLo: REMOVED_SPTE_LO,
   tdpFlushPages: (kvm, level) => kvm.pages(level),
   tdpUnmapsInvalidRoots: true,
   tdpGoalReached: (iter, goalLevel) => iter.level === goalLevel,

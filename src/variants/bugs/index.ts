@@ -1,5 +1,6 @@
 /** The bugs, by file name. */
 import type { Variant } from '../define.ts';
+import agingThaws from './aging-thaws.ts';
 import b01ClearOffByOne from './b-01-clear-off-by-one.ts';
 import b02ClearDirtyOfATable from './b-02-clear-dirty-of-a-table.ts';
 import b03ConditionalEnableFlush from './b-03-conditional-enable-flush.ts';
@@ -57,6 +58,7 @@ import topupWithoutSlotsLock from './topup-without-slots-lock.ts';
 import { P3_WITHOUT } from './p3-without.ts';
 
 export const BUGS: readonly Variant[] = [
+  agingThaws,
   b01ClearOffByOne,
   b02ClearDirtyOfATable,
   b03ConditionalEnableFlush,

@@ -26,6 +26,13 @@ const OMISSIONS: readonly Omission[] = [
     scenario: 'nx-partial-reuse',
     parameters: { mmuPages: 10 },
   },
+  { place: 'F6', summary: 'from one level to the next', scenario: 'log-cycle' },
+  {
+    place: 'F9',
+    summary: 'while mmu_lock is dropped, and flushes only then',
+    scenario: 'nx-partial-reuse',
+    parameters: { reschedRate: 0.2 },
+  },
 ];
 
 export const P3_WITHOUT: readonly Variant[] = OMISSIONS.map(({ place, summary, scenario, parameters }) =>

@@ -42,10 +42,10 @@ function fillWithoutDescriptors(pass: SplitPass, sp: number, from: number): numb
   return entries;
 }
 
-/** F1 to F4 of kernel-facts 9.4 flush; F5 carries the debt on; the full flush of F7 settles it. */
+/** F1 to F4 of kernel-facts 9.4 flush; F5 and F6 carry the debt on; the full flush of F7 settles it. */
 function* settle(pass: SplitPass, place: string): Steps<void> {
   if (place === 'F7') pass.owes = false;
-  else if (place !== 'F5' && place !== 'F8') yield* payDebt(pass);
+  else if (['F1', 'F2', 'F3', 'F4'].includes(place)) yield* payDebt(pass);
 }
 
 /**

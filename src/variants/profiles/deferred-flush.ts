@@ -18,8 +18,11 @@ export function* payDebt(pass: SplitPass): Steps<void> {
 
 /**
  * - F1 to F4 pay. A design that forgets one of them goes on owing until it comes to another.
- * - F5 only carries the debt on: the handler that leaves a head has to say that a flush is owed. Forgotten, nobody knows.
+ * - F5 and F6 only carry the debt on: a handler that leaves a head, and a pass over one level that is done, have to say that a
+ *   flush is owed. Forgotten, nobody knows.
  * - F7 is a full flush by somebody else. Forgotten, the next flush names more than it has to.
+ * - F9 is the rule that nobody who takes mmu_lock meets a debt. Forgotten, the flush is made right after the lock was dropped,
+ *   as that of write protection is, instead of right before.
  * - F8 is a flush while the huge SPTE is still there: it settles nothing (H-A), unless that is forgotten.
  */
 function* settleDebt(pass: SplitPass, place: DebtPlace, forgets: DebtPlace | undefined): Steps<void> {
@@ -27,11 +30,17 @@ function* settleDebt(pass: SplitPass, place: DebtPlace, forgets: DebtPlace | und
   switch (place) {
     case 'F1':
     case 'F2':
+      if (!forgotten && forgets !== 'F9') yield* payDebt(pass);
+      break;
     case 'F3':
     case 'F4':
       if (!forgotten) yield* payDebt(pass);
       break;
+    case 'F9':
+      if (forgotten) yield* payDebt(pass);
+      break;
     case 'F5':
+    case 'F6':
     case 'F8':
       if (forgotten) pass.owes = false;
       break;
