@@ -44,7 +44,7 @@ export function* migration(
   if (shared) yield* lockUserSpace(kvm, cpu);
   for (const slot of slots) logged = logged && (yield* startLogging(kvm, cpu, slot, split));
   if (shared) yield* unlockUserSpace(kvm, cpu);
-  if (logged) yield* migrate(kvm, cpu, slots, rounds, shared);
+  if (logged) yield* migrate(kvm, cpu, slots, rounds, shared, clearPages);
   else {
     // The host has no memory for the bitmaps: the migration is called off.
     cpu.count(C.migrationsFailed);
@@ -72,6 +72,7 @@ function* migrate(
   slots: readonly MemSlot[],
   rounds: number,
   shared: boolean,
+  clearPages: number,
 ): Steps<void> {
   for (const slot of slots) yield* copyAll(kvm, cpu, slot);
   if (shared) yield* lockUserSpace(kvm, cpu);

@@ -14,7 +14,7 @@ import { spPut, spRootCount, SP } from './shadow-page.ts';
 import { getShadowPage } from './shadow/get-page.ts';
 import { gpteQ, isPresentGpte, walkIndex } from './shadow/walk-addr.ts';
 import { pfnHi, pfnLo } from './spte.ts';
-import { setRoot, tlbFlushRoot } from './tlb.ts';
+import { setRoot } from './tlb.ts';
 import { ROOT_L1, VCPU } from './vcpu-words.ts';
 import type { Vcpu } from './vcpu.ts';
 
@@ -158,7 +158,7 @@ export function* loadRoot(vcpu: Vcpu, root: number): Steps<void> {
   spPut(kvm, sp, SP.rootCount, spRootCount(kvm, sp) + 1);
   setRoot(vcpu, root, sp);
   // flush_tlb_current(): whatever this vCPU cached of a root it had to let go of is over (5.6); INVEPT left it to this (A7).
-  tlbFlushRoot(vcpu, root);
+  kvm.engine.flushOnRootLoad(vcpu, root);
   yield* kvm.writeUnlock(cpu);
   yield* kvm.engine.syncRoots(vcpu);
 }

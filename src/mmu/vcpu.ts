@@ -10,7 +10,6 @@ import type { MemSlot } from './memslot.ts';
 import { vcpuCaches, type VcpuCaches } from './memory-cache.ts';
 import { PscHit } from './psc.ts';
 import { unloadMmu } from './roots.ts';
-import { tlbFlushAll } from './tlb.ts';
 import {
   IN_GUEST_MODE,
   MODE_MASK,
@@ -106,7 +105,7 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
     if (pending !== 0) {
       if (cpu.stepped) yield cpu.at(Op.And, requests);
       cpu.and(requests, ~pending);
-      if ((pending & REQ_TLB_FLUSH) !== 0) tlbFlushAll(vcpu);
+      if ((pending & REQ_TLB_FLUSH) !== 0) kvm.engine.serveTlbFlush(vcpu);
       if ((pending & REQ_TLB_FLUSH_RANGE) !== 0) yield* serveRanges(vcpu);
       if ((pending & REQ_FREE_OBSOLETE_ROOTS) !== 0) yield* kvm.engine.freeObsoleteRoots(vcpu);
       if ((pending & REQ_MMU_RELOAD) !== 0) {

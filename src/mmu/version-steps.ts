@@ -6,8 +6,10 @@ import type { Cpu } from '../cpu/cpu.ts';
 import type { Steps } from '../cpu/steps.ts';
 import { isWritable } from './format.ts';
 import type { Kvm } from './kvm.ts';
+import type { MemSlot } from './memslot.ts';
 import { descAdd61, descRemove61 } from './pte-desc.ts';
 import { needResched } from './resched.ts';
+import { collapsibleLevel } from './shadow/collapsible.ts';
 import type { SplitPass } from './shadow/split-pass.ts';
 import { canBeMadeWritable } from './spte.ts';
 
@@ -32,6 +34,8 @@ export interface VersionSteps {
   directChildFlushPages(kvm: Kvm, level: number): number;
   /** Pages that the walker names before it yields, from its start on; `pagesBehind` ends with one 4K page (H-E). */
   walkYieldPages(kvm: Kvm, pagesBehind: number, level: number): number;
+  /** Whether a walk over reverse maps that yields flushes first, given that it owes a flush (B-21, lostFlushOnYield). */
+  rmapFlushBeforeYield(owed: boolean): boolean;
 
   // -- flushes that may be left out (5.6) --
   /** mmu_spte_update(): does the change of a present leaf in place need a flush? */
@@ -54,6 +58,11 @@ export interface VersionSteps {
   /** The handler passes over pages that are not in guest mode. */
   readonly splitSkipsNonNested: boolean;
 
+  /** The handler passes over pages that are invalid (3.4). */
+  readonly splitSkipsInvalid: boolean;
+  /** The level up to which kvm_mmu_zap_collapsible_spte() takes the gfns of a direct page for mappable (B-49). */
+  collapsibleLevel(kvm: Kvm, slot: MemSlot, sp: number): number;
+
   // -- preemption (10.2) --
   /** need_resched() as the walk over reverse maps asks it between two heads; `flushOwed`: a yield would flush first. */
   walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean): boolean;
@@ -74,6 +83,7 @@ export const VERSION_STEPS: VersionSteps = {
   recycleFlushGfn: (_kvm, _sp, gfn) => gfn,
   directChildFlushPages: (kvm, level) => kvm.pages(level),
   walkYieldPages: (_kvm, pagesBehind) => pagesBehind,
+  rmapFlushBeforeYield: (owed) => owed,
   spteUpdateNeedsFlush,
   *settleDebt() {},
   descLayout: '6.1',
@@ -81,6 +91,8 @@ export const VERSION_STEPS: VersionSteps = {
   descRemove: descRemove61,
   splitsWithoutTdp: false,
   splitSkipsNonNested: true,
+  splitSkipsInvalid: true,
+  collapsibleLevel,
   walkerNeedsResched: (kvm, cpu) => needResched(kvm, cpu),
   needbreakInAllModels: false,
 };

@@ -8,8 +8,10 @@ import { mmioGenerationMatches, mmioOverPresent } from './mmio.ts';
 import { type NxRecovery, remoteFlushOrZap } from './nx.ts';
 import { commitList } from './obsolete.ts';
 import { isObsoleteRoot } from './roots.ts';
-import { spGfn } from './shadow-page.ts';
+import { spGfn, spRootCount } from './shadow-page.ts';
 import { requestFreeObsoleteRoots, zapsOrphan } from './shadow/zap.ts';
+import { tlbFlushAll, tlbFlushRoot } from './tlb.ts';
+import type { Vcpu } from './vcpu.ts';
 import { ALL_GFNS } from './zap-all.ts';
 
 export interface VmWideSteps {
@@ -21,6 +23,12 @@ export interface VmWideSteps {
   requestFreeObsoleteRoots(kvm: Kvm, cpu: Cpu): Steps<void>;
   /** A child whose last parent is being zapped goes with it; not a root (B-48). */
   zapsOrphan(kvm: Kvm, childSp: number): boolean;
+  /** kvm_mmu_zap_oldest_mmu_pages() passes over the page: it is in use as a root (A21, B-44). */
+  reclaimSkips(kvm: Kvm, sp: number): boolean;
+  /** What a vCPU flushes of its own when it takes a nested root into use (A7, A25, B-28). */
+  flushOnRootLoad(vcpu: Vcpu, root: number): void;
+  /** A vCPU that is about to enter the guest serves KVM_REQ_TLB_FLUSH (D26, B-28). */
+  serveTlbFlush(vcpu: Vcpu): void;
   /** The end of kvm_zap_obsolete_pages(): one flush, and the pages are free (Q51, Q53). */
   commitObsolete(kvm: Kvm, cpu: Cpu): Steps<number>;
   /** kvm_arch_flush_shadow_memslot(): everything, or with 6.12's quirk off the slot alone (A18, B-53). */
@@ -49,6 +57,9 @@ export const VM_WIDE_STEPS: VmWideSteps = {
   reclaimsBeforeStaleCheck: true,
   requestFreeObsoleteRoots,
   zapsOrphan,
+  reclaimSkips: (kvm, sp) => spRootCount(kvm, sp) > 0,
+  flushOnRootLoad: tlbFlushRoot,
+  serveTlbFlush: tlbFlushAll,
   commitObsolete: commitList,
   flushShadowMemslot,
   zapGfnRangeBlocks: () => [0, ALL_GFNS],

@@ -18,8 +18,12 @@ import clear68 from './versions/clear-6.8.ts';
 import desc64 from './versions/desc-6.4.ts';
 import flushElision613 from './versions/flush-elision-6.13.ts';
 import locklessAging615 from './versions/lockless-aging-6.15.ts';
+import nx62 from './versions/nx-6.2.ts';
 import recoverInPlace613 from './versions/recover-in-place-6.13.ts';
+import slotZap612 from './versions/slot-zap-6.12.ts';
 import tdpAlloc611 from './versions/tdp-alloc-6.11.ts';
+import tdpShrink62 from './versions/tdp-shrink-6.2.ts';
+import tdpZap610 from './versions/tdp-zap-6.10.ts';
 
 export const VARIANTS: readonly Variant[] = [
   p0,
@@ -28,9 +32,13 @@ export const VARIANTS: readonly Variant[] = [
   p3,
   p4,
   ancestor2016,
+  nx62,
+  tdpShrink62,
   desc64,
   clear68,
+  tdpZap610,
   tdpAlloc611,
+  slotZap612,
   flushElision613,
   recoverInPlace613,
   locklessAging615,

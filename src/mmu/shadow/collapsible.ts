@@ -11,6 +11,15 @@ import { dropLeaf } from '../rmap.ts';
 import { spGfn, spRole, sptepToSp } from '../shadow-page.ts';
 import { slotHandleLevel } from './walker.ts';
 
+/**
+ * Default of `Engine.collapsibleLevel`: what slot and host allow where the page begins. A direct page may begin below its slot,
+ * where there is no lpage_info to look at (ef057cbf825e, B-49): it cannot be mapped by a larger one.
+ */
+export function collapsibleLevel(kvm: Kvm, slot: MemSlot, sp: number): number {
+  const gfn = spGfn(kvm, sp);
+  return gfn < slot.baseGfn ? 1 : slot.maxMappingLevel(gfn, KVM_MAX_HUGEPAGE_LEVEL);
+}
+
 /** kvm_mmu_zap_collapsible_spte(): leaves of direct pages below the level that slot and host allow. */
 export function* zapCollapsibleSptes(kvm: Kvm, cpu: Cpu, slot: MemSlot, head: number): Steps<boolean> {
   const iterator = new RmapIterator();
@@ -18,10 +27,7 @@ export function* zapCollapsibleSptes(kvm: Kvm, cpu: Cpu, slot: MemSlot, head: nu
   for (let sptep = iterator.first(kvm, head, cpu.mmuReleases); sptep !== 0;) {
     const sp = sptepToSp(kvm, sptep);
     const role = spRole(kvm, sp);
-    if (
-      !roleDirect(role) ||
-      roleLevel(role) >= slot.maxMappingLevel(spGfn(kvm, sp), KVM_MAX_HUGEPAGE_LEVEL)
-    ) {
+    if (!roleDirect(role) || roleLevel(role) >= kvm.engine.collapsibleLevel(kvm, slot, sp)) {
       sptep = iterator.next(kvm);
       continue;
     }

@@ -212,22 +212,25 @@ export function hugepageAdjust(vcpu: Vcpu, fault: Fault): void {
 
 /** disallowed_hugepage_adjust(): with NX on, a table at the goal level means one level lower. */
 export function disallowedHugepageAdjust(vcpu: Vcpu, fault: Fault, sptep: number, level: number): void {
-  const lo = vcpu.kvm.w[sptep * 2]!;
-  if (level > 1 && level === fault.goalLevel && isShadowPresent(lo) && !isLarge(lo)) fault.goalLevel--;
+  const { w, engine } = vcpu.kvm;
+  const lo = w[sptep * 2]!;
+  if (level === 1 || level !== fault.goalLevel || !isShadowPresent(lo) || isLarge(lo)) return;
+  if (engine.tableForbidsHuge(vcpu.kvm, lo, w[sptep * 2 + 1]!)) fault.goalLevel--;
 }
 
 /** FNAME(fetch) (5.2 steps 5 to 9). */
 function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
   const { kvm, cpu, walker: gw } = vcpu;
   const directAccess = gw.pteAccess;
+  const childAccess = kvm.engine.directChildAccess(gw);
   let level = kvm.config.rootLevel;
   let sptep = sptepOf(kvm, vcpu.rootSp, walkIndex(kvm, fault.l2Gfn, level));
   if (yield* kvm.engine.gpteChanged(vcpu, level)) return RET_PF_RETRY;
 
   for (; level > gw.level; level--) {
     clearSpWriteFloodingCount(kvm, sptepToSp(kvm, sptep));
-    const childAccess = kvm.engine.indirectChildAccess(gw, level - 1);
-    const sp = yield* getChildSp(vcpu, sptep, gw.tableGfn[level - 1]!, false, childAccess);
+    const access = kvm.engine.indirectChildAccess(gw, level - 1);
+    const sp = yield* getChildSp(vcpu, sptep, gw.tableGfn[level - 1]!, false, access);
     // L1 need not flush after making an entry present: what hangs below must be good when it is linked (B-31).
     if (sp !== 0 && !(yield* kvm.engine.syncBeforeLink(vcpu, sp))) return RET_PF_RETRY;
     if (yield* kvm.engine.gpteChanged(vcpu, level - 1)) return RET_PF_RETRY;
@@ -241,9 +244,9 @@ function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
   for (; ; level--) {
     if (kvm.config.nxHugePages) disallowedHugepageAdjust(vcpu, fault, sptep, level);
     if (level === fault.goalLevel) break;
-    yield* kvm.engine.validateDirectSpte(vcpu, sptep, directAccess);
+    yield* kvm.engine.validateDirectSpte(vcpu, sptep, childAccess);
     const baseGfn = fault.gfn & ~(kvm.pages(level) - 1);
-    const sp = yield* getChildSp(vcpu, sptep, baseGfn, true, directAccess);
+    const sp = yield* getChildSp(vcpu, sptep, baseGfn, true, childAccess);
     if (sp !== 0) {
       yield* linkShadowPage(vcpu, sptep, sp);
       if (fault.hugePageDisallowed && fault.reqLevel >= level) {

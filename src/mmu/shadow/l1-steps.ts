@@ -45,6 +45,10 @@ export interface L1Steps {
   // -- the fault (5.2) --
   /** ACC_ bits in the role of the indirect child at `level`: what L1's entries above it permit (B-34). */
   indirectChildAccess(walker: GuestWalker, level: number): number;
+  /** ACC_ bits in the role of a direct child: what the whole walk permits, the last entry included (B-13). */
+  directChildAccess(walker: GuestWalker): number;
+  /** With the mitigation on, the table at this entry keeps a fault from mapping a huge page (76901e56fb51, B-43, H-J). */
+  tableForbidsHuge(kvm: Kvm, lo: number, hi: number): boolean;
   /** FNAME(gpte_changed): has L1 edited the entry of `level` since it was walked? Asked under mmu_lock. */
   gpteChanged(vcpu: Vcpu, level: number): Steps<boolean>;
   /** A direct child of another access goes (B-12, B-17). */
@@ -66,6 +70,8 @@ export const L1_STEPS: L1Steps = {
   zapWrittenSpte,
   handleL1Invept,
   indirectChildAccess: (walker, level) => walker.ptAccess[level]!,
+  directChildAccess: (walker) => walker.pteAccess,
+  tableForbidsHuge: () => true,
   *gpteChanged(vcpu, level) {
     const { cpu, walker } = vcpu;
     const q = walker.pteQ[level]!;

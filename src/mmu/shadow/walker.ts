@@ -70,7 +70,7 @@ export function* yieldWalk(
   reason: FlushReason = 'end-of-ioctl',
 ): Steps<void> {
   const { kvm } = walk;
-  if (flushOwed) {
+  if (kvm.engine.rmapFlushBeforeYield(flushOwed)) {
     const pages = kvm.engine.walkYieldPages(kvm, walk.pagesBehind, walk.level);
     yield* flushRemoteTlbs(kvm, cpu, reason, walk.start, pages);
   }

@@ -168,7 +168,7 @@ export function* zapOldest(kvm: Kvm, cpu: Cpu, target: number): Steps<number> {
   let total = 0;
   restart: while (total < target) {
     for (let sp = kvm.get(KVM.activeTail); sp !== 0; sp = kvm.w[kvm.header(sp) + SP.linkPrev]!) {
-      if (spRootCount(kvm, sp) > 0) continue;
+      if (kvm.engine.reclaimSkips(kvm, sp)) continue;
       total += yield* prepareZap(kvm, cpu, sp, invalid);
       // The page is off the list, and children may be: start over from the tail.
       continue restart;

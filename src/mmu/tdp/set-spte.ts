@@ -45,6 +45,27 @@ export function* tdpWriteSpte(
 }
 
 /**
+ * The same since 6.15: any leaf is exchanged, as aging may change it without mmu_lock, and then hardware again (D5).
+ */
+export function* tdpWriteLeafAtomic(
+  kvm: Kvm,
+  cpu: Cpu,
+  sptep: number,
+  oldLo: number,
+  oldHi: number,
+  lo: number,
+  hi: number,
+  level: number,
+): Steps<void> {
+  if (!isLastSpte(oldLo, level)) {
+    yield* tdpWriteSpte(kvm, cpu, sptep, oldLo, oldHi, lo, hi, level);
+    return;
+  }
+  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  cpu.exchange64(sptep, lo, hi);
+}
+
+/**
  * tdp_mmu_set_spte(): the entry of the iterator becomes (lo, hi). mmu_lock is held for write. The iterator is left with the
  * value that was replaced.
  */
