@@ -60,7 +60,7 @@ describe('a step', () => {
       return made.seen.flushes.filter(({ reason }) => reason === 'memslot').length;
     };
     const [flushed, forgotten] = both({ rmapFlushBeforeYield: () => false }, flushes);
-    expect([flushed! > 0, forgotten]).toEqual([true, 0]);
+    expect([flushed > 0, forgotten]).toEqual([true, 0]);
   });
 
   it('collapsibleLevel: a page that begins below its slot is not looked up there, or out of bounds (B-49)', () => {
@@ -96,7 +96,7 @@ describe('a step', () => {
       return tlbEntries(made.kvm, 0).length;
     };
     const [flushed, kept] = both({ flushOnRootLoad: () => {} }, cached);
-    expect(kept! - flushed!).toBeGreaterThan(0);
+    expect(kept - flushed).toBeGreaterThan(0);
   });
 
   it('serveTlbFlush: a request for a flush is served before the guest is entered, or not (D26, B-28)', () => {
@@ -109,7 +109,7 @@ describe('a step', () => {
       return tlbEntries(made.kvm, 0).length;
     };
     const [flushed, kept] = both({ serveTlbFlush: () => {} }, cached);
-    expect(kept! - flushed!).toBeGreaterThan(0);
+    expect(kept - flushed).toBeGreaterThan(0);
   });
 
   it('reclaimSkips holds for a new limit as well', () => {
