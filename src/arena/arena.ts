@@ -121,6 +121,14 @@ export class Arena {
     return sum;
   }
 
+  /** Calls `visit` with each word of the chunks written since the last reset. */
+  forTouched(visit: (word: number) => void): void {
+    for (let i = 0; i < this.count; i++) {
+      const from = this.list[i]! << CHUNK_BITS;
+      for (let word = from; word < from + CHUNK_WORDS; word++) visit(word);
+    }
+  }
+
   /** Chunks written since the last reset. */
   get touchedChunks(): number {
     return this.count;

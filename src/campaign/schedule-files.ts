@@ -16,6 +16,7 @@ import { briefWord } from '../mmu/describe.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import type { ControlledResult, ControlledRuntime } from '../runtime/controlled.ts';
 import type { Machine } from '../scenario/build.ts';
+import { findVariant } from '../variants/index.ts';
 import { schedulerOf, type RunSpec } from './run-spec.ts';
 
 /** FNV-1a of everything that a run depends on but the code. */
@@ -106,7 +107,7 @@ export function compareWithFile(
     const text = `it is of another scenario: its actors are ${file.actors.join(', ')}; here they are ${names.join(', ')}`;
     return { kind: 'bad-input', text };
   }
-  const since = changedSince(file, spec.machine, memoryHash(kvm));
+  const since = changedSince(file, spec, memoryHash(kvm));
   const comparer = new OperationComparer(file.log, file.steps, log);
   const scheduler = new OverrideScheduler(file.overrides, true);
   try {
@@ -147,13 +148,17 @@ function differenceText(kvm: Kvm, names: readonly string[], difference: Differen
 }
 
 function inapplicableText(names: readonly string[], { actor, op, next }: Override, steps: number): string {
-  const after = actor < 0 ? 'at the start' : `after operation ${op} of ${names[actor]}`;
+  const after = actor < 0 ? 'at the start' : `after move ${op} of ${names[actor]}`;
   return `an override no longer applies (${after}, ${names[next]} goes on): seen at step ${steps}`;
 }
 
 /** Which of parameters, scenario and engine are others than the file's. */
-function changedSince(file: ScheduleFile, machine: Machine, boot: number): string {
+function changedSince(file: ScheduleFile, { machine, engine }: RunSpec, boot: number): string {
   const now = texts(machine.parameters);
+  // The engine has the names of its variants, and those of files have names beside their paths.
+  const shipped = file.variants.every((name) => findVariant(name) !== undefined);
+  if (shipped && engine.name !== file.variants.join('+'))
+    return `the engine is another: it was ${file.variants.join('+')} and is ${engine.name}`;
   const changed = [...new Set([...Object.keys(file.resolved), ...Object.keys(now)])]
     .filter((name) => file.resolved[name] !== now[name])
     .map((name) => `${name} was ${file.resolved[name] ?? 'unknown'} and is ${now[name] ?? 'unknown'}`);

@@ -22,7 +22,10 @@ export interface TokenParts extends Pick<
   readonly hash: string;
 }
 
-/** The token, or undefined where a scenario, a variant or the strategy is a file: a token names only what is shipped. */
+/**
+ * The token, or undefined where a scenario, a variant or the strategy is a file, as a token names only what is shipped, and
+ * where there are many overrides.
+ */
 export function tokenOf(parts: TokenParts): string | undefined {
   const { machine, plan } = parts;
   const names = [machine.scenario, ...parts.variants];
@@ -46,8 +49,13 @@ export function tokenOf(parts: TokenParts): string | undefined {
     machine: machineCheck(machine),
   };
   const text = formatToken(token);
+  // Many overrides are better kept in a schedule file.
+  if ('overrides' in plan && text.length > MOST_EXPLICIT) return undefined;
   return text.length <= LONG_TOKEN ? text : formatToken({ ...token, variants: token.variants.map(marked) });
 }
+
+/** Longest token of overrides. */
+const MOST_EXPLICIT = 160;
 
 /** P1 is left out of a token; no other name is. */
 const marked = (variant: string): string => (variant === 'p1' ? variant : markOf(variant));

@@ -11,6 +11,7 @@ import { drawSeed, interruptible, Output } from './output.ts';
 import { SEARCH_OPTION } from './strategy-option.ts';
 import { choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
 import { textOption, UsageError } from './usage.ts';
+import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
 
 export async function exploreCommand(
   args: readonly string[],
@@ -78,6 +79,7 @@ export async function exploreCommand(
           describe:
             'run every schedule twice and compare the traces (the first ones and all failing ones always are)',
         })
+        .options(SCHEDULE_OUTPUT)
         .example('$0 explore', 'ten thousand schedules of the default scenario')
         .example('$0 explore nx-partial-reuse --variant never-flush-on-reuse --seed 1', 'find a known bug')
         .example('$0 explore two-roots --smep --vcpus 3 --schedules 1000000', 'a larger search');
@@ -86,6 +88,7 @@ export async function exploreCommand(
       const output = new Output(argv);
       const budget = parseBudget(argv);
       const strategy = await loadStrategy(String(argv['strategy']));
+      checkScheduleOutput(argv);
       const chosen = await choose(argv, scenario!, 'explore', drawSeed);
       const interrupt = interruptible(() => output.progress.clear());
       // Not AbortSignal.timeout(): held only by AbortSignal.any(), it may be collected before it fires (seen on Node 20).
@@ -112,6 +115,16 @@ export async function exploreCommand(
         version,
         interrupted: interrupt.signal.aborted,
       });
+      const first = result.failures[0];
+      if (first !== undefined) {
+        writeSchedule(output, textOption(argv, 'write-schedule'), chosen, {
+          ...chosen,
+          custom: chosen.scenario.actors,
+          idle: new Set(),
+          schedule: first.schedule,
+          plan: { strategy: await loadStrategy(first.strategy) },
+        });
+      }
       output.finish(outcome);
       done(outcome.exitStatus);
     },

@@ -7,10 +7,12 @@ import { divergence, tokenOf } from '../campaign/tokens.ts';
 import { ScheduleFileError } from '../explore/schedule-reader.ts';
 import { renderTrace, shownActors } from '../report/trace.ts';
 import type { Outcome } from '../report/schema.ts';
+import { verdictLine } from '../report/terminal.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
 import { chooseRun, planText, runArguments, withRun, type ChosenRun } from './run-options.ts';
 import { reproduceCommand, scenarioFromArgs } from './scenario-options.ts';
+import { stepThrough } from './step-through.ts';
 import type { Target } from './target.ts';
 import { HarnessError, textOption } from './usage.ts';
 import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
@@ -47,6 +49,12 @@ export async function replayCommand(
           group: 'Run:',
           describe: 'only the last so many operations; 0: all',
         })
+        .option('step-through', {
+          type: 'boolean',
+          default: false,
+          group: 'Run:',
+          describe: 'walk through the run forward and back, with what each step changed',
+        })
         .option('lenient', {
           type: 'boolean',
           default: false,
@@ -70,13 +78,16 @@ export async function replayCommand(
         const message = `schedule file ${target!.text}: ${text}; --lenient plays it all the same`;
         throw kind === 'bad-input' ? new ScheduleFileError(message) : new HarnessError(message);
       }
-      if (argv['trace'] === true) printTrace(output, replay, last);
+      const walks = argv['step-through'] === true;
+      if (walks) await stepThrough(output, chosen.spec);
+      else if (argv['trace'] === true) printTrace(output, replay, last);
       const differs =
         lenient || target?.token === undefined
           ? undefined
           : divergence(target.token, chosen.machine, replay.result);
       const outcome = outcomeOf(
         version,
+        target,
         chosen,
         replay,
         performance.now() - began,
@@ -88,7 +99,8 @@ export async function replayCommand(
         differs !== undefined,
       );
       writeSchedule(output, textOption(argv, 'write-schedule'), chosen, chosen.spec);
-      output.finish(outcome);
+      if (walks) output.line(verdictLine(outcome));
+      else output.finish(outcome);
       done(outcome.exitStatus);
     },
   };
@@ -102,8 +114,16 @@ function printTrace(output: Output, { rows, runtime }: ReplayedRun, last: number
   output.line('');
 }
 
+/** A schedule file and overrides cannot be said with options. */
+function reproduce(chosen: ChosenRun, token: string | undefined, target: Target | undefined): string {
+  if (target?.file !== undefined) return `npx splitstorm replay ${target.text}`;
+  if (token !== undefined && 'overrides' in chosen.spec.plan) return `npx splitstorm replay ${token}`;
+  return reproduceCommand('replay', chosen, runArguments(chosen.spec));
+}
+
 function outcomeOf(
   version: string,
+  target: Target | undefined,
   chosen: ChosenRun,
   { result, same, runtime, measures }: ReplayedRun,
   durationMs: number,
@@ -123,10 +143,7 @@ function outcomeOf(
     mode: 'controlled',
     threads: 1,
     traceHash: result.hash,
-    reproduce:
-      token !== undefined && 'overrides' in spec.plan
-        ? `npx splitstorm replay ${token}`
-        : reproduceCommand('replay', chosen, runArguments(spec)),
+    reproduce: reproduce(chosen, token, target),
     token,
     durationMs,
     violations: result.violations,

@@ -1,5 +1,7 @@
 /** What replay, shrink and explain have in common: one run, given as a token, a schedule file, or scenario, seed and number. */
 import type { Argv } from 'yargs';
+import { actorIdentity } from '../actors/context.ts';
+import { mayStayAway } from '../actors/idle.ts';
 import type { RunPlan, RunSpec } from '../campaign/run-spec.ts';
 import { strategyText } from '../explore/strategies/index.ts';
 import type { Scenario } from '../scenario/define.ts';
@@ -69,6 +71,13 @@ export async function chooseRun(
 function parseIdle(numbers: readonly string[], { machine }: Chosen): ReadonlySet<number> {
   const last = machine.actors.length - 1;
   const idle = new Set(numbers.map((text) => parseCount(text.trim(), 'idle', 0, last)));
+  for (const actor of idle) {
+    const spec = machine.actors[actor]!;
+    if (!mayStayAway(spec))
+      throw new UsageError(
+        `--idle: actor ${actor}, ${actorIdentity(spec).name}, cannot stay away: the others wait for it`,
+      );
+  }
   if (idle.size > last) throw new UsageError('--idle: somebody must act');
   return idle;
 }

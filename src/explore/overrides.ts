@@ -4,7 +4,8 @@
  * The base lets the actor that moved last go on until it blocks, ends or comes to a safepoint (the top of KVM_RUN, a
  * cond_resched() without the lock), and then takes the next one that can go on, round by number. Our notes let it go on at
  * safepoints too; then a vCPU that runs until the migration is over starves the migration. An override
- * says: after actor `actor` has made `op` operations, `next` goes on. Overrides are keyed by an actor's own operations and not
+ * says: after actor `actor` has moved `op` times, `next` goes on. (The first move of an actor starts it and makes no operation;
+ * every other makes one.) Overrides are keyed by an actor's own operations and not
  * by the step of the run, so that leaving one out does not shift the others.
  */
 import type { Cpu } from '../cpu/cpu.ts';
@@ -13,7 +14,7 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 export interface Override {
   /** Actor that moved last; -1 at the start of the run. */
   readonly actor: number;
-  /** Operations it had made. */
+  /** Times it had moved: one more than the operations it had made. */
   readonly op: number;
   readonly next: number;
 }
@@ -93,7 +94,7 @@ export class Inapplicable extends Error {
   readonly override: Override;
 
   constructor(override: Override) {
-    super(`after ${override.op} operations of actor ${override.actor}, actor ${override.next} cannot go on`);
+    super(`after ${override.op} moves of actor ${override.actor}, actor ${override.next} cannot go on`);
     this.override = override;
   }
 }

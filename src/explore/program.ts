@@ -81,6 +81,11 @@ export class ProgramRunner implements Runner {
     return this.base + index;
   }
 
+  /** What a small program computes says nothing without one of its actors. */
+  mayIdle(): boolean {
+    return false;
+  }
+
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult {
     const { arena, cpus, log, enabled, base, program } = this;
     const { w } = arena;

@@ -28,6 +28,8 @@ export interface Runner {
   maxSteps: number;
   /** Actors that stay away, by number; may be changed between runs. */
   idle: ReadonlySet<number>;
+  /** The others, and what is checked in the end, can do without the actor. */
+  mayIdle(actor: number): boolean;
   /** Runs schedule `schedule`: its number seeds the choices and the workload. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult;
 }

@@ -23,12 +23,12 @@
  *   fingerprint HASH                     low half of the happens-before fingerprint (src/explore/coverage.ts)
  *   steps NUMBER                         visible operations
  *   overrides NUMBER                     that many lines follow:
- *     ACTOR OP NEXT                      after ACTOR (-1: at the start) has made OP operations, NEXT goes on
+ *     ACTOR OP NEXT                      after ACTOR (-1: at the start) has moved OP times, NEXT goes on
  *   blocks NUMBER                        that many lines follow, one per 64 steps and one for the rest:
  *     HASH [STEP...]                     rolling hash after the block, and its steps, separated by spaces
  *   end HASH                             FNV-1a of all bytes before this line
  *
- * The base that the overrides leave lets the actor that moved last go on until it blocks, ends or is at a safepoint, and then
+ * The first move of an actor starts it and makes no operation, every other makes one. The base that the overrides leave lets the actor that moved last go on until it blocks, ends or is at a safepoint, and then
  * takes the next that can go on: the lowest number above its own, or the lowest of all.
  * A STEP is [@ACTOR]KIND WORD.CHECK without spaces: `@2` where another actor goes on, a letter for the kind (`a` is number 0
  * of src/cpu/steps.ts), the word in base 36, a dot, and the low twelve bits of the rolling hash after the step as two

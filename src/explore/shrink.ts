@@ -50,8 +50,6 @@ export interface Workplace {
   /** The schedule's number: it seeds choices and workload, which stay as they are. */
   readonly schedule: number;
   readonly signature: Signature;
-  /** Leave no actor out: for programs whose final state says nothing without one of them. */
-  readonly keepActors?: boolean;
   /** The signature to keep. */
   readonly wanted: string;
   readonly budget: Budget;
@@ -142,7 +140,8 @@ class Shrinker {
     const before = this.best;
     for (const actor of [...moved].sort((a, b) => b - a)) {
       const { overrides, idle } = this.best;
-      if (idle.has(actor) || idle.size + 1 >= this.place.runner.cpus.length) continue;
+      const { cpus } = this.place.runner;
+      if (idle.has(actor) || idle.size + 1 >= cpus.length || !this.place.runner.mayIdle(actor)) continue;
       this.tryRun(
         overrides.filter((one) => one.actor !== actor && one.next !== actor),
         new Set([...idle, actor]),
@@ -242,11 +241,12 @@ export function minimise(place: Workplace, start: FailingRun): FailingRun {
   const limit = runner.maxSteps;
   runner.maxSteps = Math.min(limit, stepLimit(start.result.steps));
   const shrinker = new Shrinker(place, start);
+  const dropActors = (): boolean =>
+    runner.cpus.some((_, actor) => runner.mayIdle(actor)) &&
+    budget.take() &&
+    shrinker.dropActors(moversOf(place, shrinker.best));
   do ddmin(shrinker.best.overrides, shrinker.fails);
-  while (
-    (place.keepActors !== true && budget.take() && shrinker.dropActors(moversOf(place, shrinker.best))) ||
-    shrinker.localSearch(runner.cpus.length)
-  );
+  while (dropActors() || shrinker.localSearch(runner.cpus.length));
   runner.maxSteps = limit;
   return shrinker.best;
 }

@@ -14,7 +14,7 @@
  *     option   varint    the strategy's number times 1000
  *   if overrides (src/explore/overrides.ts):
  *     count    varint
- *     each     varints   actor that moved last + 1 (0: the start of the run), operations it had made, actor that goes on
+ *     each     varints   actor that moved last + 1 (0: the start of the run), times it had moved, actor that goes on
  *   seed kind  byte      0: the seed is eight lower-case hexadecimal digits, four bytes follow; 1: a text (length, UTF-8)
  *   seed
  *   schedule   varint    its number

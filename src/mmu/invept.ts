@@ -19,7 +19,7 @@ import {
 import type { Vcpu } from './vcpu.ts';
 
 /** Generation that a vCPU which never runs L2 again reports: it uses no translation. */
-const GONE_HOME = 0x7fffffff;
+export const GONE_HOME = 0x7fffffff;
 
 /** First vCPU that runs L1; those below run L2. */
 const firstL1Vcpu = ({ config }: Kvm): number => config.vcpus - config.l1Vcpus;

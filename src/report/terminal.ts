@@ -331,7 +331,10 @@ export function renderReport(outcome: Outcome, options: ReportOptions): string {
   }
   page.section('To run it again');
   page.lines.push(...wrapCommand(outcome.reproduce.command, page.width - 4).map((line) => `  ${line}`));
-  if (outcome.token !== null) page.item('token', outcome.token);
+  if (outcome.token !== null) {
+    if (outcome.verdict === 'violation') page.lines.push(`  npx splitstorm explain ${outcome.token}`);
+    page.item('token', outcome.token);
+  }
   page.lines.push('', verdictPaint(colors, outcome.verdict)(verdictLine(outcome)));
   return page.toString();
 }

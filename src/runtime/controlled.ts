@@ -6,6 +6,7 @@
  */
 import type { CustomActor } from '../actors/context.ts';
 import { actorIdentity } from '../actors/context.ts';
+import { mayStayAway, stayAway } from '../actors/idle.ts';
 import { Arena } from '../arena/arena.ts';
 import type { Layout } from '../arena/layout.ts';
 import { HELD_SLOTS, type Cpu } from '../cpu/cpu.ts';
@@ -114,6 +115,10 @@ export class ControlledRuntime {
     });
   };
 
+  mayIdle(actor: number): boolean {
+    return mayStayAway(this.machine.actors[actor]!);
+  }
+
   /** Runs one schedule from the boot image. `listener` sees every operation, for traces. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): ControlledResult {
     const { arena, cpus, log, enabled, kvm, options } = this;
@@ -132,7 +137,9 @@ export class ControlledRuntime {
       cpu.at(Op.Pause, 0);
       seedActor(cpu, master, schedule);
       const spec = options.machine.actors[i]!;
-      actors.push(this.idle.has(i) ? undefined : startActor(kvm, cpu, spec, options.custom));
+      const idle = this.idle.has(i);
+      if (idle) stayAway(kvm, spec);
+      actors.push(idle ? undefined : startActor(kvm, cpu, spec, options.custom));
     }
     options.judge.begin(kvm);
     scheduler.begin(cpus, schedule);

@@ -22,7 +22,6 @@ const shrunk = (program: Program) => {
     master: MASTER,
     schedule: firstFailure(runner),
     signature: ({ id }) => id,
-    keepActors: true,
     maxReplays: 200,
     maxCertificate: 20_000,
   });
