@@ -18,10 +18,10 @@ import surw from './surw.ts';
 import urw from './urw.ts';
 
 const ARMS: readonly Arm[] = [
-  { strategy: surw, option: 0, share: 0.42 },
-  { strategy: urw, option: 0, share: 0.3 },
-  { strategy: pos, option: 0, share: 0.14 },
-  { strategy: fairPct, option: 10, share: 0.07 },
+  { strategy: surw, option: 0, share: 0.5 },
+  { strategy: urw, option: 0, share: 0.25 },
+  { strategy: pos, option: 0, share: 0.12 },
+  { strategy: fairPct, option: 10, share: 0.06 },
   { strategy: randomWalk, option: 0, share: 0.07 },
 ];
 
