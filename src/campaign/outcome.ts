@@ -70,6 +70,14 @@ function verdictOf(parts: OutcomeParts): Verdict {
   return parts.inconclusive ? 'inconclusive' : 'clean';
 }
 
+/** A range backend that is never given a range is a full one under another name. */
+function rangeNote({ machine, statistics }: OutcomeParts): string[] {
+  if (machine.config.flushBackend === 'full' || statistics.counters.total.flushRanges > 0) return [];
+  return [
+    `flushBackend ${machine.config.flushBackend} was given no range: no flush of this run named one, so it says nothing about ranges`,
+  ];
+}
+
 export function makeOutcome(parts: OutcomeParts): Outcome {
   const verdict = verdictOf(parts);
   return {
@@ -106,6 +114,6 @@ export function makeOutcome(parts: OutcomeParts): Outcome {
     checks: { ran: [...parts.checksRan], stops: parts.inspections },
     statistics: parts.statistics,
     actors: [...parts.actors],
-    caveats: [...machineNotes(parts.machine), ...parts.caveats],
+    caveats: [...machineNotes(parts.machine), ...rangeNote(parts), ...parts.caveats],
   };
 }

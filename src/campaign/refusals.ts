@@ -6,7 +6,7 @@ import type { ActorSpec } from '../actors/context.ts';
 import { pagesPerHpage } from '../arena/layout.ts';
 import type { Engine } from '../mmu/engine.ts';
 import type { Machine } from '../scenario/build.ts';
-import { ParameterError } from '../scenario/parameters.ts';
+import { COMMON_PARAMETERS, ParameterError } from '../scenario/parameters.ts';
 
 /** True if the actor may write to the guest's memory. */
 function writes(actor: ActorSpec): boolean {
@@ -14,7 +14,11 @@ function writes(actor: ActorSpec): boolean {
     case 'l2-vcpu':
       return actor.workload.writeFraction > 0 && actor.workload.ranges.some((range) => range.write);
     case 'cast':
-      return actor.member === 'l1-vcpu' && Object.entries(actor.options.weights).some(editsOrWrites);
+      return (
+        actor.member === 'l1-vcpu' &&
+        actor.options.swarm < 1 &&
+        Object.entries(actor.options.weights).some(editsOrWrites)
+      );
     case 'custom':
       return true;
     case 'migration':
@@ -90,8 +94,40 @@ export function refuseSenseless({ actors, config, parameters }: Machine, engine:
       'true, or eager off: without the TDP MMU this engine never splits eagerly (C1)',
     );
   }
+  refuseSwitchedOff(actors, parameters);
+  if (config.shards > 1 && !config.eagerPageSplit) {
+    throw new ParameterError(
+      'splitters',
+      config.shards,
+      '1 with eager off: the split workers would have nothing to do',
+    );
+  }
+  if (!config.nxHugePages && config.nxRecoveryRatio !== COMMON_PARAMETERS.nxRecoveryRatio.default) {
+    throw new ParameterError(
+      'nxRecoveryRatio',
+      config.nxRecoveryRatio,
+      `${COMMON_PARAMETERS.nxRecoveryRatio.default}, or nx on: without NX splits nothing is recovered`,
+    );
+  }
   const recovers = actors.some((actor) => actor.kind === 'cast' && actor.member === 'nx-recovery');
   if (recovers && !config.nxHugePages) {
     throw new ParameterError('nx', false, 'true with nx-recovery: without NX splits nothing is recovered');
+  }
+}
+
+/** Rates at which somebody without whom there is nothing to see never comes to act. */
+function refuseSwitchedOff(actors: readonly ActorSpec[], parameters: Machine['parameters']): void {
+  if (parameters['swarm'] === 1 && actors.some((actor) => actor.kind === 'cast')) {
+    throw new ParameterError('swarm', 1, 'less than 1: nobody of the cast would ever come');
+  }
+  if (parameters['enomemRate'] === 1) {
+    throw new ParameterError('enomemRate', 1, 'less than 1: no vCPU would ever get what a fault needs');
+  }
+  if (parameters['spuriousFaultRate'] === 1) {
+    throw new ParameterError(
+      'spuriousFaultRate',
+      1,
+      'less than 1: no access of the guest would ever be made',
+    );
   }
 }

@@ -44,6 +44,28 @@ describe('a machine that would test nothing is refused', () => {
       () => refuse({ nx: false }, { cast: [{ kind: 'nx-recovery' }] }),
       /^nx: false given, allowed is true with nx-recovery/,
     ],
+    [
+      'one whose only writer stays away',
+      () => refuse({ writeFraction: 0, l1Vcpus: 1, swarm: 1 }, { cast: [{ kind: 'l1-vcpu' }] }),
+      /^writeFraction: 0 given/,
+    ],
+    [
+      'a cast that stays away',
+      () => refuse({ swarm: 1, l1Vcpus: 1 }, { cast: [{ kind: 'l1-vcpu' }] }),
+      /^swarm: 1 given, allowed is less than 1: nobody of the cast/,
+    ],
+    ['vCPUs without memory', () => refuse({ enomemRate: 1 }), /^enomemRate: 1 given, allowed is less than 1/],
+    ['vCPUs that only fault', () => refuse({ spuriousFaultRate: 1 }), /^spuriousFaultRate: 1 given/],
+    [
+      'split workers without a split',
+      () => refuse({ splitters: 2, eager: false, memory: '32K' }),
+      /^splitters: 2 given, allowed is 1 with eager off/,
+    ],
+    [
+      'a ratio of nothing',
+      () => refuse({ nxRecoveryRatio: 3 }),
+      /^nxRecoveryRatio: 3 given, allowed is 60, or nx on/,
+    ],
   ])('%s', (_what, build, says) => {
     expect(build).toThrow(ParameterError);
     expect(build).toThrow(says);
