@@ -122,7 +122,7 @@ export async function exploreCommand(
           custom: chosen.scenario.actors,
           idle: new Set(),
           schedule: first.schedule,
-          plan: { strategy: await loadStrategy(first.strategy) },
+          plan: { strategy: await loadStrategy(first.strategy), text: first.strategy },
         });
       }
       output.finish(outcome);

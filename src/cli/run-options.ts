@@ -54,8 +54,10 @@ export async function chooseRun(
   const schedule =
     target?.schedule ?? parseCount(textOption(argv, 'schedule') ?? '0', 'schedule', 0, 2 ** 31 - 1);
   const idle = textOption(argv, 'idle');
+  const strategyGiven = textOption(argv, 'strategy') ?? DEFAULT_STRATEGY;
   const plan: RunPlan = target?.plan ?? {
-    strategy: await loadSingle(textOption(argv, 'strategy') ?? DEFAULT_STRATEGY),
+    strategy: await loadSingle(strategyGiven),
+    text: strategyGiven,
   };
   const spec: RunSpec = {
     ...chosen,
@@ -84,7 +86,7 @@ function parseIdle(numbers: readonly string[], { machine }: Chosen): ReadonlySet
 
 /** `surw`, `pct:5`, or what overrides are called. */
 export const planText = (plan: RunPlan): string =>
-  'overrides' in plan ? 'overrides' : strategyText(plan.strategy);
+  'overrides' in plan ? 'overrides' : (plan.text ?? strategyText(plan.strategy));
 
 /** Options that name the run again where no token can. */
 export function runArguments({ plan, schedule, idle }: RunSpec): string[] {

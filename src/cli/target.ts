@@ -37,7 +37,8 @@ const isModule = (word: string): boolean => /\.[cm]?[jt]s$/.test(word);
 export function targetOf(word: string | undefined): Target | undefined {
   if (word === undefined || word.startsWith('-') || isModule(word)) return undefined;
   if (looksLikeToken(word)) return ofToken(word);
-  if (shippedScenarios().includes(word) || !(isPath(word) || existsSync(word))) return undefined;
+  if (shippedScenarios().includes(word)) return undefined;
+  if (!isPath(word) && !word.endsWith('.schedule') && !existsSync(word)) return undefined;
   return ofFile(word);
 }
 

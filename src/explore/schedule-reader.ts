@@ -112,6 +112,7 @@ export function parseSchedule(bytes: Uint8Array): ScheduleFile {
   } catch {
     throw new ScheduleFileError('it is not UTF-8');
   }
+  if (!text.endsWith('\n')) throw new ScheduleFileError('it was cut off: its last line has no end');
   const lines = new Lines(text.replace(/\n$/, '').split('\n'));
   checkVersion(lines.field(SCHEDULE_MAGIC));
   const file = readFields(lines);

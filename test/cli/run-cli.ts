@@ -12,6 +12,8 @@ export interface CliResult {
 
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Written to standard input, which then ends. */
+  readonly input?: string;
   /** Sends SIGINT after each of these many milliseconds. */
   readonly interruptAfterMs?: readonly number[];
   /** Sends another SIGINT as soon as this text has appeared on standard error. */
@@ -22,9 +24,13 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
   const { NO_COLOR: _n, FORCE_COLOR: _f, ...env } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [BIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...env, ...options.env },
     });
+    child.stdin.on('error', () => {
+      // It ended without reading all of it.
+    });
+    child.stdin.end(options.input ?? '');
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
