@@ -9,8 +9,14 @@ const at = (name: string): string => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const found = await cli([
-  ...['explore', 'nested-migration', '--variant', 'busted-lock', '--seed', '1'],
-  ...['-o', at('found.schedule')],
+  'explore',
+  'nested-migration',
+  '--variant',
+  'busted-lock',
+  '--seed',
+  '1',
+  '-o',
+  at('found.schedule'),
 ]);
 const shrunk = await cli(['shrink', at('found.schedule'), '-o', at('minimal.schedule')]);
 
