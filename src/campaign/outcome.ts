@@ -14,6 +14,7 @@ import { machineNotes } from './refusals.ts';
 const OTHER_SENTENCES: Readonly<Record<string, string>> = {
   deadlock: 'Somebody can always go on until all are done.',
   livelock: 'Steps lead to progress.',
+  starvation: 'Whoever waits for mmu_lock gets it, and a split pass splits, once everybody takes turns.',
   C11: 'The split caches never run dry in the middle of a split.',
   BUG: 'The kernel never meets a state that it answers with BUG().',
   divergence: 'The same seed gives the same trace.',

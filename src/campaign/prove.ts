@@ -99,6 +99,7 @@ class Prover {
   private steps = 0;
   private longest = 0;
   private truncated = 0;
+  private unfair = 0;
   private hash = 0;
   private exhausted = -1;
   private complete = false;
@@ -228,6 +229,7 @@ class Prover {
     this.steps += result.steps;
     this.longest = Math.max(this.longest, result.steps);
     if (result.truncated) this.truncated++;
+    if (result.fairSuffixes > 0) this.unfair++;
     this.hash = (this.hash + Math.imul(Number.parseInt(result.hash, 16), 0x9e3779b1)) | 0;
     if (result.violations.length === 0) return false;
     const recorder = new OverrideRecorder(again());
@@ -278,6 +280,7 @@ class Prover {
         schedules: this.schedules,
         redundant: this.redundant,
         truncated: this.truncated,
+        unfair: this.unfair,
         steps: this.steps,
         longest: this.longest,
         hash: (this.hash >>> 0).toString(16).padStart(8, '0'),

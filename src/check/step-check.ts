@@ -40,6 +40,10 @@ export class PerActor<T extends { reset(): void }> {
     return this.all[cpu.actor]!;
   }
 
+  forEach(visit: (record: T) => void): void {
+    this.all.forEach(visit);
+  }
+
   reset(): void {
     for (const record of this.all) record.reset();
   }

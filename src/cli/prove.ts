@@ -4,11 +4,15 @@ import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
 import { makeJudge } from '../check/judge.ts';
 import { controlledStatistics } from '../campaign/controlled-statistics.ts';
 import { checkIds, makeOutcome } from '../campaign/outcome.ts';
-import { prove, type ProofMethod } from '../campaign/prove.ts';
+import { prove, PROVED_SCHEDULE, type ProofMethod } from '../campaign/prove.ts';
+import { runtimeOf, schedulerOf } from '../campaign/run-spec.ts';
+import { tokenOf } from '../campaign/tokens.ts';
+import { masterSeed } from '../cpu/random.ts';
+import type { Override } from '../explore/overrides.ts';
 import { renderProof } from '../report/proof.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { interruptible, Output } from './output.ts';
-import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { choose, reproduceCommand, scenarioFromArgs, withScenario, type Chosen } from './scenario-options.ts';
 import { textOption, UsageError } from './usage.ts';
 
 const DEFAULT_SCHEDULES = 200_000;
@@ -22,6 +26,24 @@ function parseMethod(argv: Readonly<Record<string, unknown>>): ProofMethod {
   if (preemptions === undefined) return { kind: dpor ? 'dpor' : 'choose' };
   if (dpor) throw new UsageError('--dpor and --preemptions: both given, allowed is one of them');
   return { kind: 'preemptions', bound: parseCount(preemptions, 'preemptions', 0, 1000) };
+}
+
+/** The token of a schedule that fails under the checks of replay, too, which look at the whole state less often. */
+function tokenOfOverrides(chosen: Chosen, overrides: readonly Override[]): string | undefined {
+  const spec = {
+    ...chosen,
+    custom: chosen.scenario.actors,
+    idle: new Set<number>(),
+    schedule: PROVED_SCHEDULE,
+    plan: { overrides },
+  };
+  const runtime = runtimeOf(spec);
+  const { violations, steps, hash } = runtime.run(
+    schedulerOf(runtime, spec),
+    masterSeed(chosen.seed),
+    PROVED_SCHEDULE,
+  );
+  return violations.length === 0 ? undefined : tokenOf({ ...spec, steps, hash });
 }
 
 export async function proveCommand(
@@ -98,6 +120,7 @@ export async function proveCommand(
       });
       interrupt.dispose();
       const violations = violation === undefined ? [] : [violation];
+      const token = proof.overrides === null ? undefined : tokenOfOverrides(chosen, proof.overrides);
       const outcome = makeOutcome({
         kind: 'prove',
         version,
@@ -108,10 +131,14 @@ export async function proveCommand(
         mode: 'controlled',
         threads: 1,
         traceHash: proof.hash,
-        reproduce: reproduceCommand('prove', chosen, [
-          proof.bound === null ? '--dpor' : `--preemptions ${proof.bound}`,
-          ...(maxSchedules === DEFAULT_SCHEDULES ? [] : [`--schedules ${maxSchedules}`]),
-        ]),
+        reproduce:
+          token === undefined
+            ? reproduceCommand('prove', chosen, [
+                proof.bound === null ? '--dpor' : `--preemptions ${proof.bound}`,
+                ...(maxSchedules === DEFAULT_SCHEDULES ? [] : [`--schedules ${maxSchedules}`]),
+              ])
+            : `npx splitstorm explain ${token}`,
+        token,
         durationMs: proof.elapsedMs,
         exploration: {
           strategy: proof.method,

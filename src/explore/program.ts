@@ -154,6 +154,7 @@ export class ProgramRunner implements Runner {
       hash: log.digest,
       violations: bug === undefined ? [] : [bug],
       truncated,
+      fairSuffixes: 0,
     };
   }
 

@@ -12,6 +12,8 @@ export interface RunResult {
   readonly violations: readonly Violation[];
   /** The run was cut off at its step limit. */
   readonly truncated: boolean;
+  /** Times that everybody got a turn for a while, whatever the scheduler said. */
+  readonly fairSuffixes: number;
 }
 
 export interface Runner {

@@ -258,6 +258,7 @@ export class Kvm {
   *writeLock(cpu: Cpu): Steps<void> {
     this.observer.lockOrder(cpu, 'mmu_lock', true);
     yield* this.engine.writeLock(cpu, this.mmuLock);
+    this.observer.mmuLocked(cpu);
     const other = this.swapOwner(cpu.actor + 1);
     if (other !== 0) {
       this.observer.broken(cpu, {
@@ -272,6 +273,7 @@ export class Kvm {
   *readLock(cpu: Cpu): Steps<void> {
     this.observer.lockOrder(cpu, 'mmu_lock', true);
     yield* this.engine.readLock(cpu, this.mmuLock);
+    this.observer.mmuLocked(cpu);
     if (this.w[this.mmuLock.owner] !== 0) {
       this.observer.broken(cpu, {
         id: 'D1',

@@ -41,6 +41,14 @@ export interface RuleBreak {
 export class Observer {
   /** A rule checked inside the model was broken. */
   broken(_cpu: Cpu, _rule: RuleBreak): void {}
+  /** A rule is broken unless a scheduler that is fair to everybody heals it (src/runtime/liveness.ts); who cannot tell takes it as broken. */
+  suspected(cpu: Cpu, rule: RuleBreak): void {
+    this.broken(cpu, rule);
+  }
+  /** From now on everybody gets a turn: counts that depend on who is scheduled begin anew. */
+  fairSuffix(): void {}
+  /** mmu_lock was taken, for read or write; lockOrder told when it was asked for. */
+  mmuLocked(_cpu: Cpu): void {}
   /** One attempt to split a huge page: kvm_mmu_split_huge_page. */
   splitAttempt(_cpu: Cpu, _gfn: number, _level: number, _lo: number, _hi: number, _errno: number): void {}
   /** One attempt to split a huge page of the TDP MMU: the same tracepoint of the kernel (3.11). */

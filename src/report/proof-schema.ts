@@ -36,6 +36,7 @@ export const proofSchema = z.strictObject({
   schedules: count('Schedules run to their end.'),
   redundant: count('Runs given up because they had been seen before.'),
   truncated: count('Schedules cut off at the step limit.'),
+  unfair: count('Schedules that starved somebody for too long, so that everybody got turns for a while.'),
   steps: count('Visible operations of all of them.'),
   longest: count('Visible operations of the longest.'),
   hash: text('Sum of the hashes of all runs: the same for whoever proves the same.'),

@@ -12,6 +12,7 @@ export function statement(proof: Proof): string[] {
   const parts = [proof.method === 'dpor' ? claimOfAll(proof, what) : claimOfBound(proof, what)];
   if (proof.stopped === 'violation') return parts;
   parts.push(scope(proof));
+  if (proof.unfair > 0) parts.push(unfairness(proof));
   const doubt = doubts(proof);
   if (doubt !== '') parts.push(doubt);
   return parts;
@@ -82,6 +83,14 @@ function scope(proof: Proof): string {
     `${draws}. Deadlocks, what each actor sees, the order on every word, and the state at the end are those of all ` +
     `schedules; checks on the way (at releases of mmu_lock, step by step) were made in one order of each class, and could ` +
     `differ in another only if they compare operations that do not depend on each other.`
+  );
+}
+
+/** An unfair schedule can go on for ever: somebody spins or gives way to one who is never scheduled. */
+function unfairness({ unfair, schedules }: Proof): string {
+  return (
+    `${formatCount(unfair)} of the ${formatCount(schedules)} starved somebody for so long that from there on everybody got a turn, ` +
+    `round by number: how else they could have gone on was not looked at, as such schedules have no end.`
   );
 }
 

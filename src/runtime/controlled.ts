@@ -19,6 +19,7 @@ import type { Kvm } from '../mmu/kvm.ts';
 import { Observer, type RuleBreak } from '../mmu/observer.ts';
 import type { Machine } from '../scenario/build.ts';
 import { bootMachine, seedActor, startActor } from '../scenario/start.ts';
+import { DEFAULT_LIVELOCK_STEPS, Liveness, takeTurns } from './liveness.ts';
 import type { Violation } from './outcome.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -40,8 +41,10 @@ export interface ControlledOptions {
   readonly custom?: Readonly<Record<string, CustomActor>> | undefined;
   /** Ids whose findings do not count. */
   readonly without?: ReadonlySet<string> | undefined;
-  /** Steps without progress that count as a livelock. */
+  /** Steps without progress, everybody taking turns, that count as a livelock. */
   readonly livelockSteps?: number;
+  /** Steps of waiting for mmu_lock, or of a pass without a split, everybody taking turns, that count as starvation. */
+  readonly starvationSteps?: number | undefined;
   /** Steps after which a run is cut off as inconclusive. */
   readonly maxSteps?: number;
 }
@@ -55,11 +58,12 @@ export interface ControlledResult {
   readonly preemptions: number;
   readonly hash: string;
   readonly violations: readonly Violation[];
-  /** True if the run was cut off at `maxSteps`. */
+  /** True if the run was cut off at `maxSteps`: it was long, but got on. */
   readonly truncated: boolean;
+  /** Times the strategy had starved somebody for so long that everybody got a turn for a while. */
+  readonly fairSuffixes: number;
 }
 
-const DEFAULT_LIVELOCK_STEPS = 20_000;
 const DEFAULT_MAX_STEPS = 50_000_000;
 
 export class ControlledRuntime {
@@ -78,7 +82,8 @@ export class ControlledRuntime {
   private readonly enabled: Int32Array;
   private readonly violations: Violation[] = [];
   private running: Cpu | undefined;
-  private lastProgress = 0;
+  private readonly liveness: Liveness;
+  private actors: readonly (Steps<void> | undefined)[] = [];
 
   constructor(options: ControlledOptions) {
     this.options = options;
@@ -97,11 +102,15 @@ export class ControlledRuntime {
     if (observer.plainStore64 !== Observer.prototype.plainStore64) {
       this.log.plainStore64 = (cpu, word, lo, hi) => observer.plainStore64(cpu, word, lo, hi);
     }
-    const progress = this.kvm.observer.progress.bind(this.kvm.observer);
-    this.kvm.observer.progress = (cpu) => {
-      this.lastProgress = this.log.steps;
-      progress(cpu);
-    };
+    this.liveness = new Liveness({
+      cpus: this.cpus,
+      livelockSteps: options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS,
+      starvationSteps: options.starvationSteps ?? DEFAULT_LIVELOCK_STEPS,
+      report: this.report,
+      now: () => this.log.steps,
+      describe: () => this.describeActors(this.actors),
+    });
+    this.liveness.listenTo(observer);
   }
 
   private readonly report = (cpu: Cpu | undefined, rule: RuleBreak): void => {
@@ -127,8 +136,8 @@ export class ControlledRuntime {
     log.reset();
     log.listener = listener;
     this.violations.length = 0;
-    this.lastProgress = 0;
     const actors: (Steps<void> | undefined)[] = [];
+    this.actors = actors;
     for (let i = 0; i < cpus.length; i++) {
       const cpu = cpus[i]!;
       cpu.held = 0;
@@ -143,8 +152,8 @@ export class ControlledRuntime {
     }
     options.judge.begin(kvm);
     scheduler.begin(cpus, schedule);
-    const livelockSteps = options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS;
-    const { violations, maxSteps } = this;
+    const { violations, maxSteps, liveness } = this;
+    liveness.begin();
 
     let live = actors.length - this.idle.size;
     let current = -1;
@@ -167,10 +176,13 @@ export class ControlledRuntime {
       }
       let next = enabled[0]!;
       if (count > 1) {
-        next = scheduler.pick(enabled, count, current);
-        decisions++;
+        if (liveness.fair) next = takeTurns(enabled, count, current);
+        else {
+          next = scheduler.pick(enabled, count, current);
+          decisions++;
+        }
       }
-      if (currentEnabled && next !== current && !cpus[current]!.atSafepoint) preemptions++;
+      if (!liveness.fair && currentEnabled && next !== current && !cpus[current]!.atSafepoint) preemptions++;
       scheduler.step?.(next);
       current = next;
       this.running = cpus[next]!;
@@ -184,10 +196,8 @@ export class ControlledRuntime {
         this.report(cpus[next], { id: error.id, text: error.message, words: error.words });
       }
       if (violations.length > 0) break;
-      if (log.steps - this.lastProgress > livelockSteps) {
-        this.reportLivelock(actors);
-        break;
-      }
+      liveness.step(log.steps);
+      if (violations.length > 0) break;
       if (log.steps >= maxSteps) {
         truncated = true;
         break;
@@ -204,6 +214,7 @@ export class ControlledRuntime {
       hash: log.digest,
       violations: [...violations],
       truncated,
+      fairSuffixes: liveness.suffixes,
     };
   }
 
@@ -230,15 +241,6 @@ export class ControlledRuntime {
       id: 'deadlock',
       text: `nobody can go on: ${this.describeActors(actors)}`,
       words: waiting.map((cpu) => cpu.pendingWord),
-    });
-  }
-
-  private reportLivelock(actors: readonly (Steps<void> | undefined)[]): void {
-    const limit = this.options.livelockSteps ?? DEFAULT_LIVELOCK_STEPS;
-    this.report(undefined, {
-      id: 'livelock',
-      text: `${limit} steps without progress: ${this.describeActors(actors)}`,
-      words: [],
     });
   }
 

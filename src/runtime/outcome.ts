@@ -2,7 +2,7 @@
 
 /** A broken rule with the place where it broke. */
 export interface Violation {
-  /** Id of the check (kernel-facts 6), or `deadlock`, `livelock`, `BUG`, `crash`. */
+  /** Id of the check (kernel-facts 6), or `deadlock`, `livelock`, `starvation`, `BUG`, `crash`. */
   readonly id: string;
   readonly text: string;
   /** Words of the arena involved. */

@@ -169,5 +169,6 @@ export function dpor(program: Program & { readonly seen?: Int32Array }, limit: n
     traces.set(key, (traces.get(key) ?? 0) + 1);
     states.add(stateOf(program, runner, result.violations[0]?.text ?? ''));
   }
+  if (search.unfollowed > 0) throw new Error('a race was not followed');
   return { traces, states, runs: search.complete, redundant: search.redundant };
 }

@@ -46,6 +46,11 @@ export class SourceDpor implements Scheduler, OpListener {
   /** Runs to their end, and runs given up because they had been seen before. */
   complete = 0;
   redundant = 0;
+  /**
+   * Races that were not followed, because it was not the search who chose there: in the fair suffix of a run that had starved
+   * somebody for too long.
+   */
+  unfollowed = 0;
   /** True once every behaviour was run. */
   exhausted = false;
   readonly runner: Runner;
@@ -216,7 +221,10 @@ export class SourceDpor implements Scheduler, OpListener {
     const node = this.nodes[at]!;
     if ((initials & (node.noted | node.asleep)) !== 0) return;
     const possible = initials & node.enabled;
-    if (possible === 0) throw new Error('a reversed race begins with an actor that could not go on');
+    if (possible === 0) {
+      this.unfollowed++;
+      return;
+    }
     node.noted |= 1 << lowest(possible);
   }
 
