@@ -11,7 +11,7 @@ export function statement(proof: Proof): string[] {
   const what = `${proof.scenario} (${plural(proof.actors.length, 'actor')}) under ${proof.variant}`;
   const parts = [proof.method === 'dpor' ? claimOfAll(proof, what) : claimOfBound(proof, what)];
   if (proof.stopped === 'violation') return parts;
-  parts.push(scope(proof));
+  if (parts[0]!.startsWith('PROVED')) parts.push(scope(proof));
   if (proof.unfair > 0) parts.push(unfairness(proof));
   const doubt = doubts(proof);
   if (doubt !== '') parts.push(doubt);
