@@ -22,6 +22,9 @@ export interface RunCoverage {
   readonly hi: number;
 }
 
+/** The bytes in hexadecimal: every run ends with a digest. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** What the actors of one run share: the trace hash and the step count. */
 export class RunLog {
   /** Rolling hash of (actor, kind, word, value) of every visible operation (design 2.2). */
@@ -41,7 +44,8 @@ export class RunLog {
 
   /** The hash as eight hexadecimal digits. */
   get digest(): string {
-    return (this.hash >>> 0).toString(16).padStart(8, '0');
+    const { hash } = this;
+    return `${HEX[hash >>> 24]}${HEX[(hash >>> 16) & 255]}${HEX[(hash >>> 8) & 255]}${HEX[hash & 255]}`;
   }
 }
 

@@ -182,7 +182,7 @@ export class ShardRun {
       this.keys[2 * done] = this.coverage.lo;
       this.keys[2 * done + 1] = this.coverage.hi;
     }
-    this.hashes[done] = Number.parseInt(result.hash, 16);
+    this.hashes[done] = runtime.log.hash;
     this.done++;
     this.steps += result.steps;
     this.decisions += result.decisions;

@@ -20,7 +20,9 @@ export class Pct implements Scheduler {
   protected readonly rng = new Rng(1);
   /** Larger runs first. The initial ones are at least 0; a demoted actor gets the next negative number. */
   protected priority: Int32Array = new Int32Array(0);
-  private points = new Set<number>();
+  /** Decisions at which the running actor falls, in rising order, and how many of them lie behind. */
+  private points: readonly number[] = [];
+  private passed = 0;
   private low = 0;
   /** Decisions made in this schedule. */
   protected decision = 0;
@@ -37,7 +39,8 @@ export class Pct implements Scheduler {
     this.rng.seed(mix(this.context.master, schedule, Stream.schedule, 2));
     this.priority = permutation(this.rng, actors.length);
     const changes = Math.min(this.context.option - 1, (this.expected - 1) >> 1);
-    this.points = drawDistinct(this.rng, changes, 1, this.expected);
+    this.points = [...drawDistinct(this.rng, changes, 1, this.expected)].sort((a, b) => a - b);
+    this.passed = 0;
     this.low = 0;
     this.decision = 0;
   }
@@ -47,12 +50,19 @@ export class Pct implements Scheduler {
   }
 
   pick(enabled: Int32Array, count: number, current: number): number {
-    if (current >= 0 && this.points.has(this.decision)) this.demote(current);
+    if (this.points[this.passed] === this.decision) {
+      this.passed++;
+      if (current >= 0) this.demote(current);
+    }
     this.decision++;
+    const { priority } = this;
     let best = enabled[0]!;
+    let highest = priority[best]!;
     for (let i = 1; i < count; i++) {
       const actor = enabled[i]!;
-      if (this.priority[actor]! > this.priority[best]!) best = actor;
+      if (priority[actor]! <= highest) continue;
+      highest = priority[actor]!;
+      best = actor;
     }
     return best;
   }

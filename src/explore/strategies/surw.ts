@@ -39,6 +39,8 @@ class Surw implements Scheduler {
   private priority = new Float64Array(0);
   /** Actors held at the location. */
   private held = new Uint8Array(0);
+  /** Is each actor's pending operation one on the chosen location: 1 no, 2 yes, 0 to be looked up. */
+  private near = new Uint8Array(0);
   private holding = false;
   private intended = -1;
   /** The last intention came to nothing: until the next access, draw only among actors that can go on. */
@@ -60,10 +62,12 @@ class Surw implements Scheduler {
       this.actors = actors;
       this.priority = new Float64Array(actors.length);
       this.held = new Uint8Array(actors.length);
+      this.near = new Uint8Array(actors.length);
       this.left = new Float64Array(actors.length);
       this.weights = new Float64Array(actors.length);
     }
     this.priority.fill(0);
+    this.near.fill(0);
     this.release();
     this.intended = -1;
     this.onlyEnabled = false;
@@ -92,13 +96,20 @@ class Surw implements Scheduler {
     this.holding = false;
   }
 
-  /** Is the actor's pending operation one on the chosen location? */
+  /** Is the actor's pending operation one on the chosen location? It stays so until the actor moves. */
   private interesting(actor: number): boolean {
-    if (this.location === -1) return false;
-    const cpu = this.actors[actor]!;
-    if (cpu.pendingOp === Op.Pause || cpu.pendingOp === Op.Wait) return false;
-    if (this.location >= 0) return unitOf(cpu.pendingWord) === this.location;
-    const group = this.context.profile.groupOf(cpu.pendingWord);
+    let near = this.near[actor]!;
+    if (near === 0) {
+      near = this.lookUp(this.actors[actor]!) ? 2 : 1;
+      this.near[actor] = near;
+    }
+    return near === 2;
+  }
+
+  private lookUp({ pendingOp, pendingWord }: Cpu): boolean {
+    if (this.location === -1 || pendingOp === Op.Pause || pendingOp === Op.Wait) return false;
+    if (this.location >= 0) return unitOf(pendingWord) === this.location;
+    const group = this.context.profile.groupOf(pendingWord);
     return group >= 0 && groupLocation(group) === this.location;
   }
 
@@ -138,17 +149,20 @@ class Surw implements Scheduler {
   /** Nobody is held when this is called. At least one actor that can go on is about to make an access. */
   private drawIntended(enabled: Int32Array, count: number): number {
     const { left, actors, weights } = this;
+    const alsoWaiting = !this.onlyEnabled;
     let total = 0;
+    let next = 0;
     for (let actor = 0; actor < actors.length; actor++) {
-      // An actor that waits has its accesses still to come; one that has ended may have been overestimated.
-      const waits = !this.onlyEnabled && actors[actor]!.pendingOp === Op.Wait;
-      weights[actor] = waits ? left[actor]! : 0;
+      const own = left[actor]!;
+      let weight = 0;
+      if (next < count && enabled[next] === actor) {
+        next++;
+        weight = own < 1 && this.interesting(actor) ? 1 : own;
+        // An actor that waits has its accesses still to come; one that has ended may have been overestimated.
+      } else if (alsoWaiting && actors[actor]!.pendingOp === Op.Wait) weight = own;
+      weights[actor] = weight;
+      total += weight;
     }
-    for (let i = 0; i < count; i++) {
-      const actor = enabled[i]!;
-      weights[actor] = left[actor]! < 1 && this.interesting(actor) ? 1 : left[actor]!;
-    }
-    for (let actor = 0; actor < actors.length; actor++) total += weights[actor]!;
     let at = this.rng.unit() * total;
     let last = enabled[0]!;
     for (let actor = 0; actor < actors.length; actor++) {
@@ -162,12 +176,13 @@ class Surw implements Scheduler {
 
   step(actor: number): void {
     this.priority[actor] = 0;
-    if (this.location !== -1 && this.interesting(actor)) {
+    if (this.interesting(actor)) {
       this.left[actor] = Math.max(0, this.left[actor]! - 1);
       this.release();
       this.onlyEnabled = false;
       if (this.intended === actor) this.intended = -1;
     }
+    this.near[actor] = 0;
     if (actor !== this.lastActor) {
       this.lastActor = actor;
       this.inARow = 0;
