@@ -7,3 +7,6 @@ export type { Engine } from './mmu/engine.ts';
 export type { Outcome } from './report/schema.ts';
 export type { CustomActor, ActorContext } from './actors/context.ts';
 export { Op, type Steps } from './cpu/steps.ts';
+export { defineStrategy, type Strategy, type StrategyContext } from './explore/strategy.ts';
+export type { Scheduler } from './runtime/scheduler.ts';
+export { mix, Rng } from './cpu/random.ts';

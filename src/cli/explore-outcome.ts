@@ -8,22 +8,17 @@ import { parseStrategy, STRATEGIES, strategyText, type ChosenStrategy } from '..
 import type { ProgressState } from '../report/progress.ts';
 import { formatCount, formatShare, plural } from '../report/text.ts';
 import type { Violation } from '../runtime/outcome.ts';
+import type { Budget } from './explore-budget.ts';
 import { reproduceCommand, type Chosen } from './scenario-options.ts';
 import { replayArgument, searchArgument } from './strategy-option.ts';
 
 /** Failures that are written down; the rest is counted. */
 const MAX_LISTED = 50;
 
-export interface ExploreBudget {
-  readonly schedules: number;
-  readonly from: number;
-  readonly durationMs: number | undefined;
-}
-
 export function progressState(
   label: string,
   { schedules, failures, elapsedMs, unseen }: SearchProgress,
-  budget: ExploreBudget,
+  budget: Pick<Budget, 'schedules' | 'from' | 'durationMs'>,
 ): ProgressState {
   const bySchedules = schedules / budget.schedules;
   const byTime = budget.durationMs === undefined ? 0 : elapsedMs / budget.durationMs;
@@ -76,7 +71,7 @@ export function exploreOutcome(
   result: SearchResult,
   chosen: Chosen,
   strategy: ChosenStrategy,
-  budget: ExploreBudget,
+  budget: Pick<Budget, 'schedules' | 'from' | 'durationMs'>,
 ): Omit<OutcomeParts, 'version' | 'interrupted'> {
   const violations = violationsOf(result);
   const first = result.failures[0];
@@ -134,7 +129,7 @@ function reproduceOf(
   result: SearchResult,
   chosen: Chosen,
   strategy: ChosenStrategy,
-  budget: ExploreBudget,
+  budget: Pick<Budget, 'schedules' | 'from' | 'durationMs'>,
   token: string | undefined,
 ): string {
   if (token !== undefined) return `npx splitstorm replay ${token}`;

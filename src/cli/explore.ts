@@ -5,12 +5,11 @@ import { search } from '../campaign/search.ts';
 import { loadStrategy } from '../campaign/strategies.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
 import { makeJudge } from '../check/judge.ts';
-import { parseCount, parseDuration } from './duration.ts';
+import { parseBudget } from './explore-budget.ts';
 import { exploreOutcome, progressState } from './explore-outcome.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
 import { SEARCH_OPTION } from './strategy-option.ts';
 import { choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
-import { textOption, UsageError } from './usage.ts';
 import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
 
 export async function exploreCommand(
@@ -128,47 +127,5 @@ export async function exploreCommand(
       output.finish(outcome);
       done(outcome.exitStatus);
     },
-  };
-}
-
-interface Budget {
-  readonly schedules: number;
-  readonly from: number;
-  readonly maxFailures: number;
-  readonly durationMs: number | undefined;
-  readonly stopWhenCovered: number | undefined;
-  readonly workers: number | 'auto';
-}
-
-/** Timers take no more. */
-const MAX_DURATION_MS = 2 ** 31 - 1;
-const MAX_WORKERS = 256;
-
-/** @throws UsageError */
-function parseBudget(argv: Readonly<Record<string, unknown>>): Budget {
-  const schedules = parseCount(argv['schedules'], 'schedules', 1, 2 ** 31 - 1);
-  const from = parseCount(argv['from'], 'from', 0, 2 ** 31 - 1);
-  const given = textOption(argv, 'max-failures');
-  const keepGoing = argv['keep-going'] === true;
-  if (keepGoing && given !== undefined)
-    throw new UsageError('--keep-going and --max-failures: give one of them, not both');
-  const duration = textOption(argv, 'duration');
-  const durationMs = duration === undefined ? undefined : parseDuration(duration, 'duration');
-  if (durationMs !== undefined && (durationMs < 1 || durationMs > MAX_DURATION_MS))
-    throw new UsageError(`--duration: ${duration} given, allowed is 1ms to ${MAX_DURATION_MS}ms (24 days)`);
-  const covered = textOption(argv, 'stop-when-covered');
-  const stopWhenCovered = covered === undefined ? undefined : Number(covered);
-  if (stopWhenCovered !== undefined && !(stopWhenCovered > 0 && stopWhenCovered <= 1))
-    throw new UsageError(
-      `--stop-when-covered: ${JSON.stringify(covered)} given, allowed is a probability above 0 and at most 1`,
-    );
-  const workers = argv['workers'];
-  return {
-    schedules,
-    from,
-    maxFailures: keepGoing ? Infinity : given === undefined ? 1 : parseCount(given, 'max-failures', 1, 1e6),
-    durationMs,
-    stopWhenCovered,
-    workers: workers === 'auto' ? 'auto' : parseCount(workers, 'workers', 1, MAX_WORKERS),
   };
 }
