@@ -10,6 +10,7 @@ import { exploreOutcome, progressState } from './explore-outcome.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
 import { SEARCH_OPTION } from './strategy-option.ts';
 import { choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { textOption } from './usage.ts';
 import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
 
 export async function exploreCommand(
