@@ -1,5 +1,13 @@
 /** What is measured and against what (design 2.1; the targets are those of the first milestone). */
 import { freemem } from 'node:os';
+import { computeLayout } from '../src/arena/layout.ts';
+import { search as searchSchedules } from '../src/campaign/search.ts';
+import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../src/check/all.ts';
+import { makeJudge } from '../src/check/judge.ts';
+import { parseStrategy } from '../src/explore/strategies/index.ts';
+import { P1_ENGINE } from '../src/mmu/default-engine.ts';
+import { buildMachine } from '../src/scenario/build.ts';
+import { loadScenario } from '../src/scenario/load.ts';
 import { startC } from './c-split.ts';
 import { bootShared, hugeMachine, smallMachine, type BenchMachine } from './machines.ts';
 import { writeStrippedTree } from './strip.ts';
@@ -35,9 +43,15 @@ const SOURCE = new URL('../src/', import.meta.url).href;
 const MAX_SPLIT_RATIO = 3;
 const MAX_STEPPING_RATIO = 1.2;
 const MIN_SPLITS_PER_SECOND = 100_000;
-const MIN_OPERATIONS_PER_SECOND = 3e6;
-const MIN_SCHEDULES_PER_SECOND = 30_000;
+const MIN_OPERATIONS_PER_SECOND = 5e6;
+const MIN_SCHEDULES_PER_SECOND = 50_000;
 const MAX_RESET_SHARE = 0.1;
+/** Time of an operation under a weighted strategy, over that of a random walk. */
+const MAX_STRATEGY_RATIO = 2;
+const MIN_TWO_WORKERS = 1.8;
+/** The toy on relacy took 15.9 us for a schedule of 233 operations, on shuttle 40 us, on the machine of README's table. */
+const TOY_OPERATIONS = 233;
+const RELACY_TOY_NS = 15_900;
 /** 2 MiB pages of the cached working set: tables and rmap heads of 8 of them take 48 KiB. */
 const HOT_MEMORY = '16M';
 const WARM_MEMORY = '64M';
@@ -224,6 +238,75 @@ async function controlled({ quick }: BenchContext): Promise<Row[]> {
   ];
 }
 
+const STRATEGIES = ['pct', 'pos', 'urw', 'surw'] as const;
+
+/** What strategies and coverage cost beside a random walk, and the toy that was measured on explorers in C++ and Rust. */
+async function search({ quick }: BenchContext): Promise<Row[]> {
+  const small = smallMachine();
+  const of = (strategy: string, coverage: boolean): Subject =>
+    startThread(strategy, { kind: 'search', ...small, strategy, coverage });
+  const [bare, covered, ...others] = await measured(
+    () => [of('random-walk', false), of('random-walk', true), ...STRATEGIES.map((name) => of(name, true))],
+    plan(quick),
+  );
+  const toys = ['random-walk', 'pct', 'surw'];
+  const toy = await measured(
+    () => toys.map((strategy) => startThread(strategy, { kind: 'toy', strategy })),
+    plan(quick),
+  );
+  return [
+    ratioRow('explore, with coverage / without', covered!, bare!),
+    ...STRATEGIES.map((name, i) =>
+      ratioRow(`explore, an operation under ${name} / random walk`, others[i]!, covered!, MAX_STRATEGY_RATIO),
+    ),
+    ...toys.map((name, i): Row => {
+      const values = toy[i]!.map((value) => value * TOY_OPERATIONS);
+      const row = { what: `toy, ${TOY_OPERATIONS} operations under ${name}`, value: range(values, ns) };
+      if (i > 0) return row;
+      return { ...row, target: `<= ${ns(RELACY_TOY_NS)} (relacy)`, met: median(values) <= RELACY_TOY_NS };
+    }),
+    await twoWorkers(quick),
+  ];
+}
+
+/** Schedules per second of two threads over those of one, the start of the threads left out by a long search. */
+async function twoWorkers(quick: boolean): Promise<Row> {
+  const scenario = await loadScenario('tiny-split');
+  const machine = buildMachine(scenario, 'explore');
+  const run = async (workers: number): Promise<number> => {
+    const result = await searchSchedules({
+      machine,
+      layout: computeLayout(machine.dims),
+      engine: P1_ENGINE,
+      custom: scenario.actors,
+      judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
+      seed: 'bench',
+      from: 0,
+      schedules: quick ? 20_000 : 200_000,
+      maxFailures: 1,
+      strategy: parseStrategy('random-walk'),
+      twice: false,
+      signal: new AbortController().signal,
+      workers,
+      setup: { scenario: 'tiny-split', variants: ['p1'] },
+    });
+    return result.elapsedMs / result.schedules;
+  };
+  const one: number[] = [];
+  const two: number[] = [];
+  for (let round = 0; round < (quick ? 1 : 3); round++) {
+    one.push(await run(1));
+    two.push(await run(2));
+  }
+  const values = ratios(one, two);
+  return {
+    what: 'explore, schedules/s of two threads / one',
+    value: range(values, times),
+    target: `>= ${times(MIN_TWO_WORKERS)}`,
+    met: median(values) >= MIN_TWO_WORKERS,
+  };
+}
+
 /** For information: nothing is promised about these. */
 async function locks({ quick }: BenchContext): Promise<Row[]> {
   const kinds: LockKind[] = ['qrwlock-write', 'qrwlock-read', 'mutex', 'cas-pair'];
@@ -243,5 +326,6 @@ export const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Prom
   stepping,
   pass,
   controlled,
+  search,
   locks,
 };

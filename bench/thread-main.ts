@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { lockBatch } from './tasks/locks.ts';
 import { controlledBatch, resetBatch } from './tasks/schedules.ts';
+import { searchBatch, toyBatch } from './tasks/search.ts';
 import { splitBatch } from './tasks/splits.ts';
 import type { Sample } from './subject.ts';
 import type { ThreadTask } from './thread.ts';
@@ -9,7 +10,9 @@ import type { ThreadTask } from './thread.ts';
 /** Runs a number of batches. */
 export type Batch = (batches: number) => Sample;
 
-function prepare(task: ThreadTask): Promise<Batch> {
+async function prepare(task: ThreadTask): Promise<Batch> {
+  if (task.kind === 'search') return searchBatch(task);
+  if (task.kind === 'toy') return toyBatch(task);
   if (task.kind === 'split') return splitBatch(task);
   if (task.kind === 'controlled') return controlledBatch(task);
   if (task.kind === 'reset') return resetBatch(task);

@@ -27,6 +27,14 @@ export type ThreadTask =
     }
   | { readonly kind: 'controlled'; readonly root: string; readonly machine: Machine; readonly layout: Layout }
   | { readonly kind: 'reset'; readonly root: string; readonly machine: Machine; readonly layout: Layout }
+  | {
+      readonly kind: 'search';
+      readonly machine: Machine;
+      readonly layout: Layout;
+      readonly strategy: string;
+      readonly coverage: boolean;
+    }
+  | { readonly kind: 'toy'; readonly strategy: string }
   | { readonly kind: 'lock'; readonly root: string; readonly what: LockKind };
 
 export type LockKind = 'qrwlock-write' | 'qrwlock-read' | 'mutex' | 'cas-pair';

@@ -52,7 +52,7 @@ export interface SearchOptions {
   /** Threads that search: as many, or by the cores once the search turns out to be long. Needs `setup`. */
   readonly workers?: number | 'auto';
   /** What threads set themselves up with; absent: everything runs on this thread. */
-  readonly setup?: Pick<WorkerSetup, 'scenarioFile' | 'variants'> | undefined;
+  readonly setup?: Pick<WorkerSetup, 'scenario' | 'variants'> | undefined;
   readonly onProgress?: (progress: SearchProgress) => void;
 }
 

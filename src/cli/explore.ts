@@ -104,7 +104,10 @@ export async function exploreCommand(
         strategy,
         twice: argv['twice'] === true,
         signal,
-        setup: { scenarioFile: chosen.scenarioFile, variants: chosen.variants },
+        setup: {
+          scenario: chosen.scenario.actors === undefined ? undefined : chosen.scenarioName,
+          variants: chosen.variants,
+        },
         onProgress: (progress) =>
           output.progress.update(progressState(`explore ${chosen.scenario.name}`, progress, budget)),
       });

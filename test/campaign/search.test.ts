@@ -26,7 +26,6 @@ interface Chosen extends Partial<SearchOptions> {
 async function explore({ scenario = 'enospc', variant, by, ...options }: Chosen): Promise<SearchResult> {
   const loaded = await loadScenario(scenario);
   const machine = buildMachine(loaded, 'explore');
-  const own = scenario.endsWith('.mjs');
   return search({
     machine,
     layout: layoutThatFits(machine, 2 ** 31),
@@ -40,7 +39,10 @@ async function explore({ scenario = 'enospc', variant, by, ...options }: Chosen)
     strategy: await loadStrategy(by ?? 'portfolio'),
     twice: false,
     signal: new AbortController().signal,
-    setup: { scenarioFile: own ? scenario : undefined, variants: variant === undefined ? ['p1'] : [variant] },
+    setup: {
+      scenario: loaded.actors === undefined ? undefined : scenario,
+      variants: variant === undefined ? ['p1'] : [variant],
+    },
     ...options,
   });
 }
@@ -128,6 +130,11 @@ describe('a search', () => {
     expect(result.schedules).toBeGreaterThan(20);
     expect(result.schedules).toBeLessThan(5000);
     expect(result.coverage!.behaviours.distinct).toBeGreaterThan(0);
+  });
+
+  it('has the own actors of a shipped scenario in its threads', WITH_THREADS, async () => {
+    const alone = await explore({ scenario: 'tiny-split', workers: 1 });
+    expect(essence(await explore({ scenario: 'tiny-split', workers: 2 }))).toEqual(essence(alone));
   });
 
   it('ends when the next schedule is likely a known one, and not before', async () => {

@@ -9,8 +9,8 @@ import type { SearchSignals } from './shared.ts';
 
 /** What a thread needs to set itself up; all of it is plain data. */
 export interface WorkerSetup {
-  /** Path of a user's scenario, which may bring actors along; shipped ones do not. */
-  readonly scenarioFile: string | undefined;
+  /** Name or path of the scenario whose own actors are needed. */
+  readonly scenario: string | undefined;
   readonly machine: unknown;
   readonly layout: unknown;
   readonly variants: readonly string[];

@@ -21,7 +21,7 @@ async function setUp(): Promise<{ runner: ShardRunner; signals: SearchSignals }>
     machine: setup.machine as Machine,
     layout: setup.layout as Layout,
     engine: await loadEngine(setup.variants),
-    custom: setup.scenarioFile === undefined ? undefined : (await loadScenario(setup.scenarioFile)).actors,
+    custom: setup.scenario === undefined ? undefined : (await loadScenario(setup.scenario)).actors,
     judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
     without: new Set(setup.without),
     ...(setup.livelockSteps === undefined ? {} : { livelockSteps: setup.livelockSteps }),
