@@ -16,8 +16,7 @@ import type { Machine } from '../scenario/build.ts';
 /** Who decides: a strategy, or overrides on the base that never preempts. */
 export type RunPlan =
   // `text` is how the user named a strategy of their own.
-  | { readonly strategy: ChosenStrategy; readonly text?: string }
-  | { readonly overrides: readonly Override[] };
+  { readonly strategy: ChosenStrategy; readonly text?: string } | { readonly overrides: readonly Override[] };
 
 export interface RunSpec {
   readonly machine: Machine;
