@@ -30,8 +30,8 @@ export const engineNamed = (name: string): Engine =>
 export interface SplitGuide {
   forcesTopup(cpu: Cpu): boolean;
   topupBegin(cpu: Cpu): void;
-  /** The scheduler wants the CPU in the middle of a walk that owes a flush. */
-  takesWalker(): boolean;
+  /** The scheduler, or a waiter, takes the CPU or the lock in the middle of a walk. */
+  takesWalker(cpu: Cpu, flushOwed: boolean): boolean;
 }
 
 /** The engine with the reschedules of a recording put in. */
@@ -44,7 +44,7 @@ export function guided(engine: Engine, guide: SplitGuide): Engine {
     },
     walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean): boolean {
       const needed = engine.walkerNeedsResched(kvm, cpu, flushOwed);
-      return (flushOwed && guide.takesWalker()) || needed;
+      return guide.takesWalker(cpu, flushOwed) || needed;
     },
     topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): number {
       guide.topupBegin(cpu);

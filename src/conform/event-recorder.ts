@@ -26,6 +26,7 @@ import {
 } from '../mmu/shadow-page.ts';
 import { MODE_MASK, OUTSIDE_GUEST_MODE, VCPU } from '../mmu/vcpu-words.ts';
 import type { RecordedEvent } from './events.ts';
+import type { OrderGuide } from './order-guide.ts';
 import type { PageNames } from './page-names.ts';
 import { roleFields } from './role-fields.ts';
 import { hex64 } from './spte-hex.ts';
@@ -65,6 +66,8 @@ export class EventRecorder extends Observer {
   /** Flushes that vCPUs have made on request. */
   servedFlushes = 0;
   private readonly unasked = new Set<number>();
+  /** Hears of every event, while two threads are at work. */
+  guide: OrderGuide | undefined;
   /** Name of the task by actor; the main thread has none. */
   readonly tasks = new Map<number, string>();
   /** The page fault in work, by actor. */
@@ -86,6 +89,7 @@ export class EventRecorder extends Observer {
 
   tell(cpu: Cpu, told: Told): void {
     const task = this.tasks.get(cpu.actor);
+    this.guide?.tell(task === undefined ? 'main' : 'background', told.type);
     const common = {
       t: Math.round(this.time++) * TICK,
       op: this.op,

@@ -14,6 +14,7 @@ import { tlbFlushAll } from '../mmu/tlb.ts';
 import { enterGuest, exitGuest, type Vcpu } from '../mmu/vcpu.ts';
 import { IN_GUEST_MODE, MODE_MASK, ROOT_L1, VCPU } from '../mmu/vcpu-words.ts';
 import type { EventRecorder } from './event-recorder.ts';
+import { GuestGate } from './guest-gate.ts';
 import { NotPerformable, PAGE } from './machine.ts';
 
 /** The work area (docs/conformance.md): L1's page tables, code of L1 and of L2, as gfns of L1 and of L2. */
@@ -40,14 +41,20 @@ export interface GuestRun {
 }
 
 /** The whole run: L1's own start, then the accesses, then the end. */
-export function* guestRun(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun): Steps<void> {
-  const l1 = new Stay(vcpu, recorder, ROOT_L1, run.op);
+export function* guestRun(
+  vcpu: Vcpu,
+  recorder: EventRecorder,
+  run: GuestRun,
+  gate: GuestGate = new GuestGate(),
+): Steps<void> {
+  const l1 = new Stay(vcpu, recorder, ROOT_L1, run.op, gate);
   for (const gfn of L1_TABLES) yield* l1.touch(gfn * PAGE, ACCESS_WRITE, false);
   yield* l1.touch(L1_CODE * PAGE, ACCESS_EXEC);
   const nested = run.root !== ROOT_L1;
-  const guest = nested ? new Stay(vcpu, recorder, run.root, run.op) : l1;
+  const guest = nested ? new Stay(vcpu, recorder, run.root, run.op, gate) : l1;
   if (nested) {
     yield* l1.leave();
+    yield* gate.pass(vcpu, () => gate.mayTell());
     // VMRUN.
     decode(vcpu, recorder, L1_CODE * PAGE);
     const { roots, tableGfn } = vcpu.kvm.config;
@@ -63,6 +70,7 @@ export function* guestRun(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun): S
     yield* guest.touch(nested ? address % L2_ADDRESSES : address, ACCESS[run.access]);
   }
   yield* guest.leave();
+  yield* gate.pass(vcpu, () => gate.mayTell());
   // What L1 jumps to ends its run by an instruction that KVM decodes where it stands.
   if (!nested && run.access === 'exec') decode(vcpu, recorder, run.address + (run.count - 1) * run.stride);
   if (!nested) return;
@@ -92,13 +100,15 @@ class Stay {
   private readonly recorder: EventRecorder;
   private readonly root: number;
   private readonly op: number;
+  private readonly gate: GuestGate;
   private inside = false;
 
-  constructor(vcpu: Vcpu, recorder: EventRecorder, root: number, op: number) {
+  constructor(vcpu: Vcpu, recorder: EventRecorder, root: number, op: number, gate: GuestGate) {
     this.vcpu = vcpu;
     this.recorder = recorder;
     this.root = root;
     this.op = op;
+    this.gate = gate;
   }
 
   private *enter(): Steps<void> {
@@ -119,11 +129,16 @@ class Stay {
 
   /** One access with its faults. `final` false: it is the processor that walks L1's own page tables. */
   *touch(address: number, access: number, final = true): Steps<void> {
-    const { vcpu, recorder } = this;
+    const { vcpu, recorder, gate } = this;
     const { kvm, cpu } = vcpu;
     const gfn = Math.floor(address / PAGE);
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      if (this.inside) yield* this.answerKick();
+      yield* this.answerKick();
+      yield* gate.pass(
+        vcpu,
+        () => gate.mayTouch(gfn),
+        () => this.answerKick(),
+      );
       yield* this.enter();
       const pfn = yield* translate(vcpu, gfn, access);
       if (pfn >= 0) {
@@ -135,7 +150,9 @@ class Stay {
       yield* this.leave();
       const forbidden = pfn === WALK_FORBIDDEN;
       recorder.pageFault(cpu, vcpu.index, address, access, forbidden, final);
+      gate.outside = true;
       const result = yield* guestFault(vcpu, gfn, access, forbidden, pfn === WALK_MMIO);
+      gate.outside = false;
       if (result === RET_PF_EMULATE) return;
       if (result === RET_PF_INJECT || result === ENOMEM) {
         const why = result === ENOMEM ? 'no memory is left' : "L1's tables forbid it";
@@ -150,6 +167,7 @@ class Stay {
   /** An interrupt is taken between two instructions: that is where a kick is seen. */
   private *answerKick(): Steps<void> {
     const { cpu } = this.vcpu;
+    if (!this.inside) return;
     const mode = this.vcpu.word(VCPU.mode);
     if (cpu.stepped) yield cpu.at(Op.Load, mode);
     if ((cpu.load(mode) & MODE_MASK) !== IN_GUEST_MODE) yield* this.leave();

@@ -4,6 +4,7 @@
  */
 import { Arena } from '../arena/arena.ts';
 import { computeLayout } from '../arena/layout.ts';
+import { HELD_MMU_READ, type Cpu } from '../cpu/cpu.ts';
 import { PlainCpu, RunLog } from '../cpu/plain-cpu.ts';
 import type { Steps } from '../cpu/steps.ts';
 import { bootVm } from '../mmu/boot.ts';
@@ -19,6 +20,7 @@ import { ROOT_L1 } from '../mmu/vcpu-words.ts';
 import { Vcpu } from '../mmu/vcpu.ts';
 import { zapAllFast } from '../mmu/zap-all.ts';
 import { mutexLock, mutexUnlock } from '../locks/mutex.ts';
+import { Background } from './background.ts';
 import { countsOf } from './counts.ts';
 import { clearUserBitmap, dirtyPages } from './dirty-bitmap.ts';
 import { dump } from './dump.ts';
@@ -29,6 +31,7 @@ import { guestRun } from './guest-run.ts';
 import { Inputs } from './inputs.ts';
 import { isOn, machineOf, NotPerformable, rootKey, type RecordedMachine } from './machine.ts';
 import type { Operation, OperationOf } from './operations.ts';
+import { OrderGuide } from './order-guide.ts';
 import { PageNames } from './page-names.ts';
 import type { Recording } from './recording.ts';
 import type { Counters, Snapshot } from './snapshots.ts';
@@ -51,6 +54,12 @@ export function perform(recording: Recording, engine: Engine): Performance {
   return new Performer(recording, engine).run();
 }
 
+/** As the recordings call the thread of a vCPU in the background. */
+const BACKGROUND_TASK = 'vcpu-thread';
+
+/** The main thread only waits. */
+function* nothing(): Steps<void> {}
+
 class Performer {
   private readonly recorded: Recording;
   private readonly machine: RecordedMachine;
@@ -69,6 +78,7 @@ class Performer {
   private runs = 0;
   private nestedRuns = 0;
   private toppedUp = false;
+  private background: Background | undefined;
   /** Yields with a flush in the operation in progress. */
   private yieldsTaken = 0;
 
@@ -81,7 +91,7 @@ class Performer {
     const log = new RunLog();
     const guide = guided(engine, {
       forcesTopup: () => this.inputs.of(this.recorder.op).topups.has(this.recorder.attempts),
-      takesWalker: () => this.yieldsTaken++ < this.inputs.of(this.recorder.op).flushingYields,
+      takesWalker: (cpu, flushOwed) => this.takesWalker(cpu, flushOwed),
       topupBegin: (cpu) => {
         this.toppedUp = true;
         this.recorder.topupBegin(cpu);
@@ -184,17 +194,55 @@ class Performer {
         return this.counted({ ...operation, rc, ...dirtyPages(kvm, slot) });
       }
       case 'background_start':
+        return this.startBackground(operation);
       case 'background_join':
-        throw new NotPerformable(`operation ${operation.op}: ${operation.type} is not done yet`);
+        return this.joinBackground(operation);
     }
   }
 
-  /** Runs an ioctl, or a vCPU, with nobody else. */
-  private alone<T>(steps: Steps<T>): T {
+  /** Runs an ioctl, or a vCPU, of the main thread: with nobody else, or beside a vCPU in the background. */
+  private alone<T>(steps: Steps<T>, cpu: Cpu = this.user): T {
+    if (this.background !== undefined) return this.background.during(this.recorder.op ?? 0, cpu, steps);
     for (;;) {
       const step = steps.next();
       if (step.done === true) return step.value;
     }
+  }
+
+  /** Where the recording says that a walk gave the lock up; alone, only a flush before that can be told. */
+  private takesWalker(cpu: Cpu, flushOwed: boolean): boolean {
+    const { guide, op } = this.recorder;
+    if (guide !== undefined) return guide.takesYield((cpu.held & HELD_MMU_READ) === 0 ? 'write' : 'read');
+    return flushOwed && this.yieldsTaken++ < this.inputs.of(op).flushingYields;
+  }
+
+  private startBackground(operation: OperationOf<'background_start'>): Operation {
+    if (this.background !== undefined) {
+      throw new NotPerformable(`operation ${operation.op}: a vCPU runs in the background already`);
+    }
+    const vcpu = this.vcpuOf(operation);
+    const guide = new OrderGuide(this.recorded.events, operation.op);
+    this.recorder.guide = guide;
+    this.recorder.tasks.set(vcpu.cpu.actor, BACKGROUND_TASK);
+    const run = { ...operation, root: this.rootOf(operation) };
+    this.countRun(operation);
+    this.background = new Background(vcpu, this.recorder, run, guide);
+    this.alone(nothing());
+    return operation;
+  }
+
+  private joinBackground(operation: OperationOf<'background_join'>): Operation {
+    const { background } = this;
+    if (background === undefined || background.vcpu.index !== operation.vcpu) {
+      throw new NotPerformable(
+        `operation ${operation.op}: vCPU ${operation.vcpu} does not run in the background`,
+      );
+    }
+    background.during(operation.op, this.user, nothing(), true);
+    this.recorder.tasks.delete(background.vcpu.cpu.actor);
+    this.recorder.guide = undefined;
+    this.background = undefined;
+    return { ...operation, completed: true };
   }
 
   private slot(operation: { readonly op: number; readonly slot: number }): MemSlot {
@@ -257,15 +305,27 @@ class Performer {
   }
 
   private access(operation: OperationOf<'access'>): Operation {
+    const vcpu = this.vcpuOf(operation);
+    this.countRun(operation);
+    this.alone(guestRun(vcpu, this.recorder, { ...operation, root: this.rootOf(operation) }), vcpu.cpu);
+    return { ...operation, completed: true };
+  }
+
+  private vcpuOf(operation: { readonly op: number; readonly vcpu: number }): Vcpu {
     const vcpu = this.vcpus[operation.vcpu];
-    if (vcpu === undefined)
-      throw new NotPerformable(`operation ${operation.op}: there is no vCPU ${operation.vcpu}`);
+    if (vcpu === undefined || vcpu === this.background?.vcpu) {
+      throw new NotPerformable(
+        `operation ${operation.op}: there is no vCPU ${operation.vcpu}, or it is running`,
+      );
+    }
+    return vcpu;
+  }
+
+  private countRun({ mode, access }: { readonly mode: 'l1' | 'l2'; readonly access: string }): void {
     this.runs++;
     // L1 jumps to an instruction that exits by itself.
-    if (operation.mode === 'l1' && operation.access === 'exec') this.runs++;
-    if (operation.mode === 'l2') this.nestedRuns++;
-    this.alone(guestRun(vcpu, this.recorder, { ...operation, root: this.rootOf(operation) }));
-    return { ...operation, completed: true };
+    if (mode === 'l1' && access === 'exec') this.runs++;
+    if (mode === 'l2') this.nestedRuns++;
   }
 
   private rootOf(operation: { readonly mode: 'l1' | 'l2'; readonly root?: string | undefined }): number {

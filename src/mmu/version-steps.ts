@@ -64,7 +64,7 @@ export interface VersionSteps {
   collapsibleLevel(kvm: Kvm, slot: MemSlot, sp: number): number;
 
   // -- preemption (10.2) --
-  /** need_resched() as the walk over reverse maps asks it between two heads; `flushOwed`: a yield would flush first. */
+  /** need_resched() as walks over reverse maps and TDP roots ask it; `flushOwed`: a yield would flush first. */
   walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean): boolean;
   /** rwlock_needbreak() looks at contention whatever the effective preemption model is (B-56). */
   readonly needbreakInAllModels: boolean;

@@ -15,7 +15,7 @@ import { flushRemoteTlbs } from '../flush.ts';
 import { isLarge, isShadowPresent } from '../format.ts';
 import type { Kvm } from '../kvm.ts';
 import type { FlushReason } from '../observer.ts';
-import { letWaitersIn, needResched, rwlockNeedbreak, yieldMmuLock } from '../resched.ts';
+import { letWaitersIn, rwlockNeedbreak, yieldMmuLock } from '../resched.ts';
 import { roleLevel } from '../role.ts';
 import { spRole, spTable } from '../shadow-page.ts';
 import { spteTable } from '../spte.ts';
@@ -183,7 +183,7 @@ export function* tdpMmuIterCondResched(
   if (iter.nextLastLevelGfn === iter.yieldedGfn) return false;
   if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
   const contended = rwlockNeedbreak(kvm, cpu);
-  if (!needResched(kvm, cpu) && !contended) return false;
+  if (!kvm.engine.walkerNeedsResched(kvm, cpu, flush) && !contended) return false;
   cpu.count(C.tdpYields);
   if (kvm.engine.tdpFlushBeforeYield(flush)) yield* flushRemoteTlbs(kvm, cpu, reason);
   yield* rcuReadUnlock(kvm, cpu);

@@ -1,0 +1,92 @@
+/**
+ * The order in which a recording has two threads act: of all events from one operation on, whose is the next. The model's
+ * threads are let go in that order, event by event; where it differs from the recording in number, it goes on all the same.
+ */
+import type { EventType, RecordedEvent } from './events.ts';
+
+export type Thread = 'main' | 'background';
+
+/** Told by the kernel alone, or an input. */
+const NOT_TOLD: ReadonlySet<EventType> = new Set([
+  'probe_cond_resched_write',
+  'probe_cond_resched_read',
+  'probe_range_split_begin',
+  'probe_range_split_end',
+  'kvm_unmap_hva_range',
+]);
+
+interface Turn {
+  /** Position among the events of both threads. */
+  readonly at: number;
+  readonly op: number;
+  readonly type: EventType;
+  /** Page of a fault. */
+  readonly page: number;
+}
+
+class ThreadOrder {
+  readonly turns: Turn[] = [];
+  told = 0;
+  /** Yields by how many events the thread has told before: how many are left there. */
+  readonly yields = { write: new Map<number, number>(), read: new Map<number, number>() };
+
+  get next(): Turn | undefined {
+    return this.turns[this.told];
+  }
+}
+
+export class OrderGuide {
+  private readonly threads: Readonly<Record<Thread, ThreadOrder>> = {
+    main: new ThreadOrder(),
+    background: new ThreadOrder(),
+  };
+  private readonly types = new Set<EventType>();
+
+  /** Of the events of `fromOp` and later operations. */
+  constructor(events: readonly RecordedEvent[], fromOp: number) {
+    let at = 0;
+    for (const event of events) {
+      if (event.op === null || event.op < fromOp) continue;
+      const order = this.threads[event.task === undefined ? 'main' : 'background'];
+      if (event.type === 'probe_cond_resched_write' || event.type === 'probe_cond_resched_read') {
+        const yields = order.yields[event.type === 'probe_cond_resched_write' ? 'write' : 'read'];
+        const told = order.turns.length;
+        if (event.ret === 1) yields.set(told, (yields.get(told) ?? 0) + 1);
+      }
+      if (NOT_TOLD.has(event.type)) continue;
+      this.types.add(event.type);
+      const page = event.type === 'kvm_page_fault' ? pageOf(event.address) : -1;
+      const times = event.type === 'kvm_tdp_mmu_spte_changed' ? (event.count ?? 1) : 1;
+      for (let k = 0; k < times; k++) order.turns.push({ at: at++, op: event.op, type: event.type, page });
+    }
+  }
+
+  /** The model has told an event, as often as `count` says. */
+  tell(thread: Thread, type: EventType): void {
+    if (this.types.has(type)) this.threads[thread].told++;
+  }
+
+  /** Whose event comes next among those of operations up to `op`. */
+  wants(op: number): Thread | undefined {
+    const main = this.threads.main.next;
+    const background = this.threads.background.next;
+    const first = (main?.at ?? Infinity) < (background?.at ?? Infinity) ? main : background;
+    if (first === undefined || first.op > op) return undefined;
+    return first === main ? 'main' : 'background';
+  }
+
+  /** The thread's next event. */
+  next(thread: Thread): { readonly type: EventType; readonly page: number } | undefined {
+    return this.threads[thread].next;
+  }
+
+  /** A walk of the main thread asks whether it has to give the lock up: takes one such yield, if there is one at this place. */
+  takesYield(held: 'write' | 'read'): boolean {
+    const { yields, told } = this.threads.main;
+    const left = yields[held].get(told) ?? 0;
+    if (left > 0) yields[held].set(told, left - 1);
+    return left > 0;
+  }
+}
+
+const pageOf = (address: string): number => Math.floor(Number.parseInt(address, 16) / 4096);
