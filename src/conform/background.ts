@@ -7,6 +7,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import type { Vcpu } from '../mmu/vcpu.ts';
 import type { EventRecorder } from './event-recorder.ts';
+import type { EventType } from './events.ts';
 import { GuestGate } from './guest-gate.ts';
 import { guestRun, type GuestRun } from './guest-run.ts';
 import { NotPerformable } from './machine.ts';
@@ -14,6 +15,9 @@ import type { OrderGuide } from './order-guide.ts';
 
 /** Steps without an end that mean that nobody will ever go on. */
 const MAX_STEPS = 200_000_000;
+
+/** Events of a guest that come after a fault is over: what is left of the fault is told by nobody. */
+const BETWEEN_FAULTS: ReadonlySet<EventType> = new Set(['kvm_page_fault', 'kvm_nested_vmexit_inject']);
 
 /** A gate that opens when the recording has the background act. */
 class GuidedGate extends GuestGate {
@@ -56,9 +60,10 @@ export class Background {
 
   /**
    * Runs what the main thread does in operation `op`, and the guest beside it as far as its events belong to this operation.
+   * @param early the main thread goes first while this is true, if it can: it has something to do that no event tells
    * @param toEnd the guest is waited for
    */
-  during<T>(op: number, cpu: Cpu, main: Steps<T>, toEnd = false): T {
+  during<T>(op: number, cpu: Cpu, main: Steps<T>, early: () => boolean = () => false, toEnd = false): T {
     this.gate.op = toEnd ? Infinity : op;
     let result: { readonly value: T } | undefined;
     for (let steps = 0; steps < MAX_STEPS; steps++) {
@@ -71,7 +76,10 @@ export class Background {
         if (this.done || !(wantsGuest || toEnd)) return result.value;
         if (this.isBlocked()) throw new NotPerformable(`operation ${op}: the background vCPU waits for ever`);
         this.step();
-      } else if ((wantsGuest && this.canStep()) || isBlocked(cpu, this.vcpu.kvm.w)) {
+      } else if (
+        (wantsGuest && this.canStep() && !(early() && !isBlocked(cpu, this.vcpu.kvm.w))) ||
+        isBlocked(cpu, this.vcpu.kvm.w)
+      ) {
         if (!this.canStep()) throw new NotPerformable(`operation ${op}: both threads wait for each other`);
         this.step();
       } else {
@@ -88,7 +96,8 @@ export class Background {
   /** The guest does what no event tells. */
   private runsOn(): boolean {
     if (!this.canStep() || this.gate.waiting) return false;
-    return !this.gate.outside || this.guide.next('background')?.type === 'kvm_page_fault';
+    const next = this.guide.next('background');
+    return !this.gate.outside || next === undefined || BETWEEN_FAULTS.has(next.type);
   }
 
   private canStep(): boolean {

@@ -350,6 +350,10 @@ export class EventRecorder extends Observer {
     this.tell(cpu, { type: 'probe_flush' });
   }
 
+  override zapCollapsible(cpu: Cpu): void {
+    this.tell(cpu, { type: 'probe_zap_collapsible' });
+  }
+
   override rmapRecycled(cpu: Cpu): void {
     this.tell(cpu, { type: 'probe_rmap_recycle' });
   }

@@ -15,6 +15,9 @@ const NOT_TOLD: ReadonlySet<EventType> = new Set([
   'kvm_unmap_hva_range',
 ]);
 
+/** The time between an operation and the next one, as a number that sorts. */
+export const afterOp = (op: number): number => op + 0.5;
+
 interface Turn {
   /** Position among the events of both threads. */
   readonly at: number;
@@ -22,6 +25,8 @@ interface Turn {
   readonly type: EventType;
   /** Page of a fault. */
   readonly page: number;
+  /** Level that a fault is about to map at. */
+  readonly level: number;
 }
 
 class ThreadOrder {
@@ -45,8 +50,10 @@ export class OrderGuide {
   /** Of the events of `fromOp` and later operations. */
   constructor(events: readonly RecordedEvent[], fromOp: number) {
     let at = 0;
+    let op = 0;
     for (const event of events) {
-      if (event.op === null || event.op < fromOp) continue;
+      op = event.op ?? afterOp(Math.floor(op));
+      if (op < fromOp) continue;
       const order = this.threads[event.task === undefined ? 'main' : 'background'];
       if (event.type === 'probe_cond_resched_write' || event.type === 'probe_cond_resched_read') {
         const yields = order.yields[event.type === 'probe_cond_resched_write' ? 'write' : 'read'];
@@ -56,8 +63,9 @@ export class OrderGuide {
       if (NOT_TOLD.has(event.type)) continue;
       this.types.add(event.type);
       const page = event.type === 'kvm_page_fault' ? pageOf(event.address) : -1;
+      const level = event.type === 'kvm_mmu_spte_requested' ? event.level : 0;
       const times = event.type === 'kvm_tdp_mmu_spte_changed' ? (event.count ?? 1) : 1;
-      for (let k = 0; k < times; k++) order.turns.push({ at: at++, op: event.op, type: event.type, page });
+      for (let k = 0; k < times; k++) order.turns.push({ at: at++, op, type: event.type, page, level });
     }
   }
 
@@ -78,6 +86,17 @@ export class OrderGuide {
   /** The thread's next event. */
   next(thread: Thread): { readonly type: EventType; readonly page: number } | undefined {
     return this.threads[thread].next;
+  }
+
+  /** Does the background map a huge page before the main thread tells its next event? */
+  mapsHugeFirst(): boolean {
+    const { main, background } = this.threads;
+    const until = main.next?.at ?? Infinity;
+    for (let k = background.told; ; k++) {
+      const turn = background.turns[k];
+      if (turn === undefined || turn.at > until) return false;
+      if (turn.level > 1) return true;
+    }
   }
 
   /** A walk of the main thread asks whether it has to give the lock up: takes one such yield, if there is one at this place. */

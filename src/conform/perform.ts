@@ -11,6 +11,7 @@ import { bootVm } from '../mmu/boot.ts';
 import { KernelBug } from '../mmu/bug.ts';
 import { defaultMmuPages } from '../mmu/config.ts';
 import { clearDirtyLog, disableDirtyLogging, enableDirtyLogging, getDirtyLog } from '../mmu/dirty-log.ts';
+import { isLogged } from '../mmu/log/enable.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { KVM, Kvm } from '../mmu/kvm.ts';
 import { MEMSLOT_GONE, type MemSlot } from '../mmu/memslot.ts';
@@ -31,7 +32,7 @@ import { guestRun } from './guest-run.ts';
 import { Inputs } from './inputs.ts';
 import { isOn, machineOf, NotPerformable, rootKey, type RecordedMachine } from './machine.ts';
 import type { Operation, OperationOf } from './operations.ts';
-import { OrderGuide } from './order-guide.ts';
+import { afterOp, OrderGuide } from './order-guide.ts';
 import { PageNames } from './page-names.ts';
 import type { Recording } from './recording.ts';
 import type { Counters, Snapshot } from './snapshots.ts';
@@ -120,6 +121,8 @@ class Performer {
         this.recorder.begin(operation.op);
         this.yieldsTaken = 0;
         operations.push(this.perform(operation));
+        this.recorder.begin(null);
+        this.background?.during(afterOp(operation.op), this.user, nothing());
       } catch (error) {
         if (!(error instanceof KernelBug) && !(error instanceof NotPerformable)) throw error;
         stopped = { op: operation.op, text: error.message };
@@ -178,12 +181,9 @@ class Performer {
         for (const vcpu of this.vcpus) this.alone(unloadMmu(vcpu));
         return operation;
       case 'dirty_logging_on':
-        this.alone(enableDirtyLogging(kvm, user, this.slot(operation)));
-        return this.counted(operation);
+        return this.setLogging(operation, true);
       case 'dirty_logging_off':
-        this.recorder.tell(user, { type: 'probe_zap_collapsible' });
-        this.alone(disableDirtyLogging(kvm, user, this.slot(operation)));
-        return this.counted(operation);
+        return this.setLogging(operation, false);
       case 'clear_dirty_log':
         return this.clearDirtyLog(operation);
       case 'get_dirty_log': {
@@ -201,8 +201,9 @@ class Performer {
   }
 
   /** Runs an ioctl, or a vCPU, of the main thread: with nobody else, or beside a vCPU in the background. */
-  private alone<T>(steps: Steps<T>, cpu: Cpu = this.user): T {
-    if (this.background !== undefined) return this.background.during(this.recorder.op ?? 0, cpu, steps);
+  private alone<T>(steps: Steps<T>, cpu: Cpu = this.user, early?: () => boolean): T {
+    if (this.background !== undefined)
+      return this.background.during(this.recorder.op ?? 0, cpu, steps, early);
     for (;;) {
       const step = steps.next();
       if (step.done === true) return step.value;
@@ -238,11 +239,28 @@ class Performer {
         `operation ${operation.op}: vCPU ${operation.vcpu} does not run in the background`,
       );
     }
-    background.during(operation.op, this.user, nothing(), true);
+    background.during(operation.op, this.user, nothing(), () => false, true);
     this.recorder.tasks.delete(background.vcpu.cpu.actor);
     this.recorder.guide = undefined;
     this.background = undefined;
     return { ...operation, completed: true };
+  }
+
+  /** No event tells when faults begin to see the new flag: the pages that they map do. */
+  private setLogging(
+    operation: OperationOf<'dirty_logging_on' | 'dirty_logging_off'>,
+    on: boolean,
+  ): Operation {
+    const { kvm, user, recorder } = this;
+    const slot = this.slot(operation);
+    const publishes = (): boolean =>
+      isLogged(kvm, slot) !== on && (recorder.guide?.mapsHugeFirst() ?? on) !== on;
+    this.alone(
+      on ? enableDirtyLogging(kvm, user, slot) : disableDirtyLogging(kvm, user, slot),
+      user,
+      publishes,
+    );
+    return this.counted(operation);
   }
 
   private slot(operation: { readonly op: number; readonly slot: number }): MemSlot {

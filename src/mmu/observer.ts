@@ -104,6 +104,8 @@ export class Observer {
   splitHead(_cpu: Cpu, _many: boolean): void {}
   /** kvm_mmu_slot_remove_write_access() from `level` up begins, comes to the TDP MMU, or ends. */
   slotWriteProtect(_cpu: Cpu, _level: number, _phase: 'begin' | 'tdp' | 'end'): void {}
+  /** kvm_mmu_zap_collapsible_sptes() begins: logging of a slot was turned off. */
+  zapCollapsible(_cpu: Cpu, _slot: number): void {}
   /** kvm_mmu_pagetable_walk: FNAME(walk_addr) begins for an L2 gfn. */
   guestWalk(_cpu: Cpu, _l2Gfn: number, _access: number): void {}
   /** kvm_mmu_paging_element: the walk has met a present entry of L1's at `level`. */

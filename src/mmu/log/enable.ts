@@ -189,6 +189,7 @@ export function* disableDirtyLogging(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<v
     yield* synchronizeSrcu(kvm, cpu);
     kvm.arena.put(slot.logStateWord, LOG_STATE_OFF);
     if (!slot.config.readonly) {
+      kvm.observer.zapCollapsible(cpu, slot.config.id);
       yield* slotZapCollapsible(kvm, cpu, slot);
       if (hasTdpRoots(kvm)) yield* tdpCollapseSlot(kvm, cpu, slot);
     }
