@@ -5,6 +5,11 @@
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
+import { isLastSpte, isShadowPresent, isWritable } from '../mmu/format.ts';
+import { roleLevel } from '../mmu/role.ts';
+import { walkIndex } from '../mmu/shadow/walk-addr.ts';
+import { spRole, sptepOf } from '../mmu/shadow-page.ts';
+import { spteChildSp } from '../mmu/spte.ts';
 import type { Vcpu } from '../mmu/vcpu.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import type { EventType } from './events.ts';
@@ -22,12 +27,18 @@ const BETWEEN_FAULTS: ReadonlySet<EventType> = new Set(['kvm_page_fault', 'kvm_n
 /** A gate that opens when the recording has the background act. */
 class GuidedGate extends GuestGate {
   private readonly guide: OrderGuide;
+  private readonly vcpu: Vcpu;
   /** The operation in progress: events of later ones are not due. */
   op = 0;
+  /** The guest's turn has come, but the main thread has something to do first. */
+  heldBack = false;
+  /** Events that the main thread had told when the guest's turn came; -1 before. */
+  private mainTold = -1;
 
-  constructor(guide: OrderGuide) {
+  constructor(guide: OrderGuide, vcpu: Vcpu) {
     super();
     this.guide = guide;
+    this.vcpu = vcpu;
   }
 
   private get due(): boolean {
@@ -36,7 +47,23 @@ class GuidedGate extends GuestGate {
 
   override mayTouch(page: number): boolean {
     const next = this.guide.next('background');
-    return next?.type !== 'kvm_page_fault' || next.page !== page || this.due;
+    if (next?.type !== 'kvm_page_fault' || next.page !== page) return true;
+    this.heldBack = false;
+    if (!this.due) {
+      this.mainTold = -1;
+      return false;
+    }
+    if (!next.writeProtected || isWriteProtected(this.vcpu, page)) return true;
+    // The main thread has still to protect the page, which no event tells; it goes first as long as it tells nothing else.
+    if (this.mainTold === -1) this.mainTold = this.guide.told('main');
+    this.heldBack = this.guide.told('main') === this.mainTold;
+    return !this.heldBack;
+  }
+
+  /** True if the guest is held back still. */
+  asksAgain(): boolean {
+    const page = this.guide.next('background')?.page ?? -1;
+    return !this.mayTouch(page) && this.heldBack;
   }
 
   override mayTell(): boolean {
@@ -54,7 +81,7 @@ export class Background {
   constructor(vcpu: Vcpu, recorder: EventRecorder, run: GuestRun, guide: OrderGuide) {
     this.vcpu = vcpu;
     this.guide = guide;
-    this.gate = new GuidedGate(guide);
+    this.gate = new GuidedGate(guide, vcpu);
     this.steps = guestRun(vcpu, recorder, run, this.gate);
   }
 
@@ -77,7 +104,9 @@ export class Background {
         if (this.isBlocked()) throw new NotPerformable(`operation ${op}: the background vCPU waits for ever`);
         this.step();
       } else if (
-        (wantsGuest && this.canStep() && !(early() && !isBlocked(cpu, this.vcpu.kvm.w))) ||
+        (wantsGuest &&
+          this.canStep() &&
+          !((early() || this.holdsBack()) && !isBlocked(cpu, this.vcpu.kvm.w))) ||
         isBlocked(cpu, this.vcpu.kvm.w)
       ) {
         if (!this.canStep()) throw new NotPerformable(`operation ${op}: both threads wait for each other`);
@@ -100,6 +129,11 @@ export class Background {
     return !this.gate.outside || next === undefined || BETWEEN_FAULTS.has(next.type);
   }
 
+  /** Asks the gate, as its answer may have changed since the guest did. */
+  private holdsBack(): boolean {
+    return this.gate.waiting && this.gate.heldBack && this.gate.asksAgain();
+  }
+
   private canStep(): boolean {
     return !this.done && !this.isBlocked();
   }
@@ -115,3 +149,17 @@ export class Background {
 
 const isBlocked = (cpu: Cpu, w: Int32Array): boolean =>
   cpu.pendingOp === Op.Wait && w[cpu.pendingWord] === cpu.pendingExpected;
+
+/** The leaf that the vCPU's tables have for the page is present, and not writable. */
+function isWriteProtected(vcpu: Vcpu, page: number): boolean {
+  const { kvm, rootSp } = vcpu;
+  if (rootSp === 0) return false;
+  let level = roleLevel(spRole(kvm, rootSp));
+  for (let sp = rootSp; ; level--) {
+    const q = sptepOf(kvm, sp, walkIndex(kvm, page, level)) * 2;
+    const lo = kvm.w[q]!;
+    if (!isShadowPresent(lo)) return false;
+    if (isLastSpte(lo, level)) return !isWritable(lo);
+    sp = spteChildSp(kvm, lo, kvm.w[q + 1]!);
+  }
+}

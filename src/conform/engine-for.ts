@@ -31,7 +31,7 @@ export interface SplitGuide {
   forcesTopup(cpu: Cpu): boolean;
   topupBegin(cpu: Cpu): void;
   /** The scheduler, or a waiter, takes the CPU or the lock in the middle of a walk. */
-  takesWalker(cpu: Cpu, flushOwed: boolean): boolean;
+  takesWalker(cpu: Cpu, flushOwed: boolean, gfn: number, level: number): boolean;
 }
 
 /** The engine with the reschedules of a recording put in. */
@@ -42,9 +42,9 @@ export function guided(engine: Engine, guide: SplitGuide): Engine {
       const needed = engine.needTopupSplitCachesOrResched(kvm, cpu, caches);
       return guide.forcesTopup(cpu) || needed;
     },
-    walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean): boolean {
-      const needed = engine.walkerNeedsResched(kvm, cpu, flushOwed);
-      return guide.takesWalker(cpu, flushOwed) || needed;
+    walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean, gfn: number, level: number): boolean {
+      const needed = engine.walkerNeedsResched(kvm, cpu, flushOwed, gfn, level);
+      return guide.takesWalker(cpu, flushOwed, gfn, level) || needed;
     },
     topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): number {
       guide.topupBegin(cpu);

@@ -2,7 +2,9 @@
  * The order in which a recording has two threads act: of all events from one operation on, whose is the next. The model's
  * threads are let go in that order, event by event; where it differs from the recording in number, it goes on all the same.
  */
-import type { EventType, RecordedEvent } from './events.ts';
+import type { EventType } from './events.ts';
+import type { Recording } from './recording.ts';
+import { walkProgress } from './walk-progress.ts';
 
 export type Thread = 'main' | 'background';
 
@@ -25,15 +27,19 @@ interface Turn {
   readonly type: EventType;
   /** Page of a fault. */
   readonly page: number;
+  /** The fault was a write to a present entry. */
+  readonly writeProtected: boolean;
   /** Level that a fault is about to map at. */
   readonly level: number;
+  /** Of a yield: the gfn that must be behind the walk. */
+  readonly behind: number;
 }
+
+const NO_TURN = { page: -1, level: 0, writeProtected: false, behind: -1 };
 
 class ThreadOrder {
   readonly turns: Turn[] = [];
   told = 0;
-  /** Yields by how many events the thread has told before: how many are left there. */
-  readonly yields = { write: new Map<number, number>(), read: new Map<number, number>() };
 
   get next(): Turn | undefined {
     return this.turns[this.told];
@@ -48,30 +54,39 @@ export class OrderGuide {
   private readonly types = new Set<EventType>();
 
   /** Of the events of `fromOp` and later operations. */
-  constructor(events: readonly RecordedEvent[], fromOp: number) {
+  constructor(recording: Recording, fromOp: number) {
+    const progress = walkProgress(recording);
     let at = 0;
     let op = 0;
-    for (const event of events) {
+    for (const [index, event] of recording.events.entries()) {
       op = event.op ?? afterOp(Math.floor(op));
       if (op < fromOp) continue;
       const order = this.threads[event.task === undefined ? 'main' : 'background'];
       if (event.type === 'probe_cond_resched_write' || event.type === 'probe_cond_resched_read') {
-        const yields = order.yields[event.type === 'probe_cond_resched_write' ? 'write' : 'read'];
-        const told = order.turns.length;
-        if (event.ret === 1) yields.set(told, (yields.get(told) ?? 0) + 1);
+        if (event.ret === 1 && event.task === undefined) {
+          const behind = progress.get(index) ?? -1;
+          order.turns.push({ ...NO_TURN, at: at++, op, type: event.type, behind });
+        }
       }
       if (NOT_TOLD.has(event.type)) continue;
       this.types.add(event.type);
       const page = event.type === 'kvm_page_fault' ? pageOf(event.address) : -1;
+      const writeProtected =
+        event.type === 'kvm_page_fault' && (Number.parseInt(event.error_code.slice(-2), 16) & 3) === 3;
       const level = event.type === 'kvm_mmu_spte_requested' ? event.level : 0;
       const times = event.type === 'kvm_tdp_mmu_spte_changed' ? (event.count ?? 1) : 1;
-      for (let k = 0; k < times; k++) order.turns.push({ at: at++, op, type: event.type, page, level });
+      for (let k = 0; k < times; k++)
+        order.turns.push({ ...NO_TURN, at: at++, op, type: event.type, page, level, writeProtected });
     }
   }
 
   /** The model has told an event, as often as `count` says. */
   tell(thread: Thread, type: EventType): void {
-    if (this.types.has(type)) this.threads[thread].told++;
+    if (!this.types.has(type)) return;
+    const order = this.threads[thread];
+    // Yields that no walk has come to are over.
+    while (order.next?.type.startsWith('probe_cond_resched_') === true) order.told++;
+    order.told++;
   }
 
   /** Whose event comes next among those of operations up to `op`. */
@@ -83,8 +98,15 @@ export class OrderGuide {
     return first === main ? 'main' : 'background';
   }
 
+  /** Events that the thread has told. */
+  told(thread: Thread): number {
+    return this.threads[thread].told;
+  }
+
   /** The thread's next event. */
-  next(thread: Thread): { readonly type: EventType; readonly page: number } | undefined {
+  next(
+    thread: Thread,
+  ): { readonly type: EventType; readonly page: number; readonly writeProtected: boolean } | undefined {
     return this.threads[thread].next;
   }
 
@@ -99,12 +121,15 @@ export class OrderGuide {
     }
   }
 
-  /** A walk of the main thread asks whether it has to give the lock up: takes one such yield, if there is one at this place. */
-  takesYield(held: 'write' | 'read'): boolean {
-    const { yields, told } = this.threads.main;
-    const left = yields[held].get(told) ?? 0;
-    if (left > 0) yields[held].set(told, left - 1);
-    return left > 0;
+  /** A walk of the main thread at `gfn` asks whether it has to give the lock up: takes one such yield, if it is due. */
+  takesYield(held: 'write' | 'read', gfn: number): boolean {
+    const { main } = this.threads;
+    const { next } = main;
+    if (next?.type !== (held === 'write' ? 'probe_cond_resched_write' : 'probe_cond_resched_read'))
+      return false;
+    if (next.behind > gfn) return false;
+    main.told++;
+    return true;
   }
 }
 

@@ -92,7 +92,8 @@ class Performer {
     const log = new RunLog();
     const guide = guided(engine, {
       forcesTopup: () => this.inputs.of(this.recorder.op).topups.has(this.recorder.attempts),
-      takesWalker: (cpu, flushOwed) => this.takesWalker(cpu, flushOwed),
+      takesWalker: (cpu, flushOwed, gfn, level) =>
+        this.takesWalker(cpu, flushOwed, level === 1 ? gfn : Infinity),
       topupBegin: (cpu) => {
         this.toppedUp = true;
         this.recorder.topupBegin(cpu);
@@ -210,10 +211,14 @@ class Performer {
     }
   }
 
-  /** Where the recording says that a walk gave the lock up; alone, only a flush before that can be told. */
-  private takesWalker(cpu: Cpu, flushOwed: boolean): boolean {
+  /**
+   * Where the recording says that a walk gave the lock up; alone, only a flush before that can be told. Pages of level 1 are
+   * walked first, so `gfn` is beyond all of them on the levels above.
+   */
+  private takesWalker(cpu: Cpu, flushOwed: boolean, gfn: number): boolean {
     const { guide, op } = this.recorder;
-    if (guide !== undefined) return guide.takesYield((cpu.held & HELD_MMU_READ) === 0 ? 'write' : 'read');
+    if (guide !== undefined)
+      return guide.takesYield((cpu.held & HELD_MMU_READ) === 0 ? 'write' : 'read', gfn);
     return flushOwed && this.yieldsTaken++ < this.inputs.of(op).flushingYields;
   }
 
@@ -222,7 +227,7 @@ class Performer {
       throw new NotPerformable(`operation ${operation.op}: a vCPU runs in the background already`);
     }
     const vcpu = this.vcpuOf(operation);
-    const guide = new OrderGuide(this.recorded.events, operation.op);
+    const guide = new OrderGuide(this.recorded, operation.op);
     this.recorder.guide = guide;
     this.recorder.tasks.set(vcpu.cpu.actor, BACKGROUND_TASK);
     const run = { ...operation, root: this.rootOf(operation) };

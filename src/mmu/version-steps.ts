@@ -64,8 +64,8 @@ export interface VersionSteps {
   collapsibleLevel(kvm: Kvm, slot: MemSlot, sp: number): number;
 
   // -- preemption (10.2) --
-  /** need_resched() as walks over reverse maps and TDP roots ask it; `flushOwed`: a yield would flush first. */
-  walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean): boolean;
+  /** need_resched() as walks over reverse maps and TDP roots ask it, at `gfn` of `level`; `flushOwed`: a yield would flush first. */
+  walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean, gfn: number, level: number): boolean;
   /** rwlock_needbreak() looks at contention whatever the effective preemption model is (B-56). */
   readonly needbreakInAllModels: boolean;
 }

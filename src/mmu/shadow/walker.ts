@@ -53,7 +53,15 @@ export class RmapWalk {
    */
   wantsYield(cpu: Cpu, flushOwed: boolean): boolean {
     this.contended = rwlockNeedbreak(this.kvm, cpu);
-    return this.contended || this.kvm.engine.walkerNeedsResched(this.kvm, cpu, flushOwed);
+    return (
+      this.contended || this.kvm.engine.walkerNeedsResched(this.kvm, cpu, flushOwed, this.gfn, this.level)
+    );
+  }
+
+  /** First gfn of the present head. */
+  get gfn(): number {
+    const shift = (this.level - 1) * this.kvm.tableBits;
+    return ((this.start >>> shift) + this.head - this.first) << shift;
   }
 
   /** Pages from the start up to the first 4 KiB page of the present head: what KVM flushes before it yields (H-E). */

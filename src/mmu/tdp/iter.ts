@@ -183,7 +183,7 @@ export function* tdpMmuIterCondResched(
   if (iter.nextLastLevelGfn === iter.yieldedGfn) return false;
   if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
   const contended = rwlockNeedbreak(kvm, cpu);
-  if (!kvm.engine.walkerNeedsResched(kvm, cpu, flush) && !contended) return false;
+  if (!kvm.engine.walkerNeedsResched(kvm, cpu, flush, iter.gfn, iter.level) && !contended) return false;
   cpu.count(C.tdpYields);
   if (kvm.engine.tdpFlushBeforeYield(flush)) yield* flushRemoteTlbs(kvm, cpu, reason);
   yield* rcuReadUnlock(kvm, cpu);
