@@ -2,6 +2,7 @@
  * The order in which a recording has two threads act: of all events from one operation on, whose is the next. The model's
  * threads are let go in that order, event by event; where it differs from the recording in number, it goes on all the same.
  */
+import { HELD_MMU_READ, HELD_MMU_WRITE, type Cpu } from '../cpu/cpu.ts';
 import type { EventType } from './events.ts';
 import type { Recording } from './recording.ts';
 import { walkProgress } from './walk-progress.ts';
@@ -52,6 +53,8 @@ export class OrderGuide {
     background: new ThreadOrder(),
   };
   private readonly types = new Set<EventType>();
+  /** The main thread is in a yield; how often it had released mmu_lock before. */
+  private yielding: { readonly cpu: Cpu; readonly releases: number } | undefined;
 
   /** Of the events of `fromOp` and later operations. */
   constructor(recording: Recording, fromOp: number) {
@@ -83,6 +86,7 @@ export class OrderGuide {
   /** The model has told an event, as often as `count` says. */
   tell(thread: Thread, type: EventType): void {
     if (!this.types.has(type)) return;
+    this.endYield();
     const order = this.threads[thread];
     // Yields that no walk has come to are over.
     while (order.next?.type.startsWith('probe_cond_resched_') === true) order.told++;
@@ -91,6 +95,7 @@ export class OrderGuide {
 
   /** Whose event comes next among those of operations up to `op`. */
   wants(op: number): Thread | undefined {
+    this.endYield();
     const main = this.threads.main.next;
     const background = this.threads.background.next;
     const first = (main?.at ?? Infinity) < (background?.at ?? Infinity) ? main : background;
@@ -122,14 +127,21 @@ export class OrderGuide {
   }
 
   /** A walk of the main thread at `gfn` asks whether it has to give the lock up: takes one such yield, if it is due. */
-  takesYield(held: 'write' | 'read', gfn: number): boolean {
-    const { main } = this.threads;
-    const { next } = main;
-    if (next?.type !== (held === 'write' ? 'probe_cond_resched_write' : 'probe_cond_resched_read'))
-      return false;
-    if (next.behind > gfn) return false;
-    main.told++;
+  takesYield(cpu: Cpu, gfn: number): boolean {
+    const { next } = this.threads.main;
+    const held = (cpu.held & HELD_MMU_READ) === 0 ? 'probe_cond_resched_write' : 'probe_cond_resched_read';
+    if (next?.type !== held || next.behind > gfn) return false;
+    this.yielding = { cpu, releases: cpu.mmuReleases };
     return true;
+  }
+
+  /** A yield is told when it is over: the lock was dropped, and is taken again. */
+  private endYield(): void {
+    const { yielding } = this;
+    if (yielding === undefined || yielding.cpu.mmuReleases === yielding.releases) return;
+    if ((yielding.cpu.held & (HELD_MMU_READ | HELD_MMU_WRITE)) === 0) return;
+    this.yielding = undefined;
+    this.threads.main.told++;
   }
 }
 

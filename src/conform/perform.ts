@@ -4,7 +4,7 @@
  */
 import { Arena } from '../arena/arena.ts';
 import { computeLayout } from '../arena/layout.ts';
-import { HELD_MMU_READ, type Cpu } from '../cpu/cpu.ts';
+import type { Cpu } from '../cpu/cpu.ts';
 import { PlainCpu, RunLog } from '../cpu/plain-cpu.ts';
 import type { Steps } from '../cpu/steps.ts';
 import { bootVm } from '../mmu/boot.ts';
@@ -217,8 +217,7 @@ class Performer {
    */
   private takesWalker(cpu: Cpu, flushOwed: boolean, gfn: number): boolean {
     const { guide, op } = this.recorder;
-    if (guide !== undefined)
-      return guide.takesYield((cpu.held & HELD_MMU_READ) === 0 ? 'write' : 'read', gfn);
+    if (guide !== undefined) return guide.takesYield(cpu, gfn);
     return flushOwed && this.yieldsTaken++ < this.inputs.of(op).flushingYields;
   }
 
