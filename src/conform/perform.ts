@@ -259,11 +259,8 @@ class Performer {
     const slot = this.slot(operation);
     const publishes = (): boolean =>
       isLogged(kvm, slot) !== on && (recorder.guide?.mapsHugeFirst() ?? on) !== on;
-    this.alone(
-      on ? enableDirtyLogging(kvm, user, slot) : disableDirtyLogging(kvm, user, slot),
-      user,
-      publishes,
-    );
+    if (on) this.alone(enableDirtyLogging(kvm, user, slot), user, publishes);
+    else this.alone(disableDirtyLogging(kvm, user, slot), user, publishes);
     return this.counted(operation);
   }
 
