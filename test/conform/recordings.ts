@@ -8,11 +8,7 @@ import { allowedShare, firstDifference, judge } from '../../src/conform/verdict.
 import { RECORDINGS } from './fixtures.ts';
 
 export function recordingTests(kernel: string, engine: string): void {
-  it.each(
-    recordingFiles(`${RECORDINGS}/${kernel}`)
-      .filter((file) => !file.includes('2vcpu'))
-      .map((file) => [basename(file, '.json.br'), file]),
-  )(
+  it.each(recordingFiles(`${RECORDINGS}/${kernel}`).map((file) => [basename(file, '.json.br'), file]))(
     'the model does what the kernel did in %s',
     (_name, file) => {
       const verdict = judge(loadRecording(file));
