@@ -24,11 +24,18 @@ class Change {
   child = 0;
   /** The huge page that went without a table in its place, and the level of its page; 0 if none. */
   unmapped = 0;
+  /** The actor is in a pass that splits eagerly; a fault may split too (c4b33d28ea51). */
+  eager = false;
 
-  reset(): void {
+  settle(): void {
     this.taken.fill(0);
     this.child = 0;
     this.unmapped = 0;
+  }
+
+  reset(): void {
+    this.settle();
+    this.eager = false;
   }
 }
 
@@ -69,6 +76,10 @@ class TdpSplits extends StepCheckBase {
     }
   }
 
+  override tdpSplitPass(cpu: Cpu, _start: number, _end: number, _shared: boolean, begin: boolean): void {
+    this.changes.of(cpu).eager = begin;
+  }
+
   override tdpSplitAttempt(
     cpu: Cpu,
     gfn: number,
@@ -87,7 +98,7 @@ class TdpSplits extends StepCheckBase {
       );
     }
     this.checkAttempt(cpu, change, gfn, level, errno);
-    change.reset();
+    change.settle();
   }
 
   /** D23: one huge page of the level went, or none did. Q33: such a table is nobody's NX split. */
@@ -103,7 +114,8 @@ class TdpSplits extends StepCheckBase {
       );
     }
     const { child } = change;
-    if (errno !== 0 || child < 1 || child > kvm.layout.dims.tables) return;
+    // A fault that splits a huge NX page marks the table, and has to (since 6.2).
+    if (!change.eager || errno !== 0 || child < 1 || child > kvm.layout.dims.tables) return;
     const sp = kvm.w[kvm.tableOwner + child]!;
     if (sp === 0 || (spFlags(kvm, sp) & SP_NX_DISALLOWED) === 0) return;
     this.report(cpu, 'Q33', `${pageName(kvm, sp)} was made by an eager split and is marked nx-disallowed`, [
@@ -112,11 +124,11 @@ class TdpSplits extends StepCheckBase {
   }
 
   override readReleased(cpu: Cpu): void {
-    this.changes.of(cpu).reset();
+    this.changes.of(cpu).settle();
   }
 
   override writeReleased(cpu: Cpu): void {
-    this.changes.of(cpu).reset();
+    this.changes.of(cpu).settle();
   }
 
   /** 4.3: all of the child, from the value that the exchange replaced. Nobody has had a chance to change it. */

@@ -213,3 +213,25 @@ describe.each([
     expect(hunt(await shipped(scenario), engineNamed(names), 40)).toBeUndefined();
   });
 });
+
+describe('later versions, where they differ', () => {
+  const ALL =
+    'nx-6.2+tdp-shrink-6.2+desc-6.4+clear-6.8+tdp-zap-6.10+tdp-alloc-6.11+slot-zap-6.12+flush-elision-6.13+' +
+    'recover-in-place-6.13+lockless-aging-6.15';
+
+  it.each([
+    ['nx-6.2', 'nx-recovery'],
+    ['tdp-shrink-6.2', 'tdp-races'],
+    ['tdp-zap-6.10', 'tdp-races'],
+    ['slot-zap-6.12', 'memslot-delete'],
+    ['lockless-aging-6.15', 'tdp-races'],
+    ['lockless-aging-6.15', 'access-tracking'],
+    [ALL, 'kitchen-sink'],
+  ])('%s is clean in %s', async (names, scenario) => {
+    expect(hunt(await shipped(scenario), engineNamed(names), 30)).toBeUndefined();
+  });
+
+  it('lockless aging with the frozen value of 6.1 loses a table that a fault has installed', async () => {
+    expect(hunt(await shipped('tdp-races'), engineNamed('aging-thaws'), 300, { master: 1 })).toBe('Q38');
+  });
+});
