@@ -1,14 +1,16 @@
 /** `splitstorm conform`: recordings of a kernel held against the model, or against each other. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { allowingTime } from '../conform/allowed.ts';
+import { loadEngine, splitVariants } from '../campaign/variants.ts';
+import { allowing, allowingTime } from '../conform/allowed.ts';
 import { compareRecordings } from '../conform/compare/compare.ts';
 import { loadRecording, recordingFiles, type LoadedRecording } from '../conform/load.ts';
 import { diffJson, diffReport } from '../conform/report/diff.ts';
 import { conformReport, scriptLine } from '../conform/report/text.ts';
 import { judge, sumCounts, unexplained, verdictJson, type Verdict } from '../conform/verdict.ts';
 import type { Named } from '../conform/words.ts';
+import { MODEL_RELEASE } from '../conform/perform.ts';
 import { recordingText } from '../conform/write.ts';
 import { interruptible, Output } from './output.ts';
 import { textOption, UsageError } from './usage.ts';
@@ -25,7 +27,7 @@ const lastOfEach = (args: Args): Args =>
     ]),
   );
 
-/** Two kernels are called by their names, two recordings of one kernel by their files. */
+/** Two kernels are called by their names, two recordings of one kernel A and B. */
 function namesOf([a, b]: readonly [LoadedRecording, LoadedRecording]): readonly [Named, Named] {
   const [one, two] = [a.recording, b.recording];
   const [nameA, nameB] = [one.kernel.variant, two.kernel.variant];
@@ -35,8 +37,8 @@ function namesOf([a, b]: readonly [LoadedRecording, LoadedRecording]): readonly 
       { name: nameB, recording: two },
     ];
   return [
-    { name: `A (${basename(a.file)})`, recording: one },
-    { name: `B (${basename(b.file)})`, recording: two },
+    { name: 'A', recording: one },
+    { name: 'B', recording: two },
   ];
 }
 
@@ -48,28 +50,44 @@ function diff(files: readonly string[], output: Output): number {
   const pair = namesOf(both);
   const comparison = compareRecordings(both[0].recording, both[1].recording, {
     twoKernels: true,
-    allowing: allowingTime,
+    // What is outside the model matters between kernels, and not beside the model.
+    allowing: both.some(({ recording }) => recording.kernel.release === MODEL_RELEASE)
+      ? allowing
+      : allowingTime,
   });
   output.write(
     () => diffJson(pair, comparison),
-    (options) => diffReport(pair, comparison, options),
+    (options) => diffReport(pair, [a, b], comparison, options),
   );
   return unexplained(comparison.tally.total()) === 0 ? 0 : 1;
 }
 
-/** @returns undefined if it was interrupted before the first */
+/** @throws UsageError if it cannot be made: now, not after the run */
+function makeDirectory(path: string): void {
+  try {
+    if (!existsSync(path)) mkdirSync(path);
+    accessSync(path, constants.W_OK);
+    if (!statSync(path).isDirectory()) throw new Error('it is no directory');
+  } catch (error) {
+    throw new UsageError(`--write: ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** @returns the verdicts so far, and whether it was interrupted */
 async function judgeAll(paths: readonly string[], args: Args, output: Output): Promise<[Verdict[], boolean]> {
   const files = paths.flatMap(recordingFiles);
   const variant = textOption(args, 'variant');
+  const standIn =
+    variant === undefined ? undefined : { name: variant, engine: await loadEngine(splitVariants(variant)) };
   const target = textOption(args, 'write');
-  if (target !== undefined) mkdirSync(target, { recursive: true });
+  if (target !== undefined) makeDirectory(target);
   const verdicts: Verdict[] = [];
   const began = performance.now();
   const interrupt = interruptible(() => output.progress.clear());
   try {
     for (const file of files) {
       if (interrupt.signal.aborted) break;
-      const verdict = judge(loadRecording(file), variant);
+      const verdict = judge(loadRecording(file), standIn);
       verdicts.push(verdict);
       if (target !== undefined)
         writeFileSync(

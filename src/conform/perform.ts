@@ -38,6 +38,9 @@ import type { Recording } from './recording.ts';
 import type { Counters, Snapshot } from './snapshots.ts';
 import { statistics } from './stats.ts';
 
+/** `kernel.release` of the model's recordings. */
+export const MODEL_RELEASE = 'splitstorm';
+
 /** What came of it. */
 export interface Performance {
   readonly recording: Recording;
@@ -136,7 +139,7 @@ class Performer {
       recording: {
         name,
         format: 1,
-        kernel: { release: 'splitstorm', module: 'model', variant: this.engineName },
+        kernel: { release: MODEL_RELEASE, module: 'model', variant: this.engineName },
         cpu: 'controlled runtime: one actor at a time',
         description,
         setup,

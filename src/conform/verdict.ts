@@ -1,4 +1,5 @@
 /** One recording held against the model: what was compared, what differs, and whether that is all right. */
+import type { Engine } from '../mmu/engine.ts';
 import { allowing, MAX_ALLOWED_SHARE } from './allowed.ts';
 import { compareRecordings } from './compare/compare.ts';
 import { KINDS, type Counted, type KeptDifference, type Kind } from './compare/difference.ts';
@@ -36,14 +37,26 @@ export const unexplained = ({ different, allowed }: Counted): number => differen
 export const allowedShare = ({ compared, allowed }: Counted): number =>
   compared === 0 ? 0 : allowed / compared;
 
+/** An engine, and what it is called in the report. */
+export interface StandIn {
+  readonly name: string;
+  readonly engine: Engine;
+}
+
+/** @throws NotPerformable if nobody knows what the recording's kernel behaves as */
+export function standInOf(recording: Recording): StandIn {
+  const name = profileOf(recording);
+  return { name, engine: engineNamed(name) };
+}
+
 /**
- * @param variant stands for the kernel in place of the profile that the recording's kernel is known to behave as
+ * @param standIn for the kernel, in place of the profile that it is known to behave as
  * @throws NotPerformable if the model has no such machine
  */
-export function judge(loaded: LoadedRecording, variant?: string): Verdict {
+export function judge(loaded: LoadedRecording, standIn?: StandIn): Verdict {
   const { recording, file, unknownEvents } = loaded;
-  const engine = variant ?? profileOf(recording);
-  const performed = perform(recording, engineNamed(engine));
+  const { name: engine, engine: steps } = standIn ?? standInOf(recording);
+  const performed = perform(recording, steps);
   const { tally, notCompared } = compareRecordings(recording, performed.recording, { allowing });
   const total = tally.total();
   const troubles = performed.broken.map((text) => `the model broke a rule: ${text}`);

@@ -146,8 +146,6 @@ function fieldWords(count: FieldCount, pair: Pair): string | undefined {
       return field.startsWith('counts.') ? undefined : `${field} of operation ${first.op}: ${was}${more}.`;
     case 'order':
       return `In ${plural(n, 'operation')} the same events come in another order, first in operation ${first.op}: ${was}.`;
-    case 'yields':
-      return `mmu_lock is given up at other places (a matter of time): ${plural(n, 'event')} differ.`;
     // What events tell, the sentences on behaviour have said.
     case 'splits':
     case 'attempts':
@@ -159,6 +157,7 @@ function fieldWords(count: FieldCount, pair: Pair): string | undefined {
     case 'flushes':
     case 'passes':
     case 'nested':
+    case 'yields':
       return undefined;
   }
 }
@@ -170,6 +169,12 @@ export function* setupWords([a, b]: Pair): Generator<string> {
       yield `setup.${key} is not the same: these are not two recordings of one experiment.`;
 }
 
+function* yieldWords([a, b]: Pair, { counts }: Tally): Generator<string> {
+  const times = counts.yields.different;
+  if (times > 0)
+    yield `${a.name} and ${b.name} give mmu_lock up at other moments (${plural(times, 'event')}); that is a matter of time.`;
+}
+
 /** Behaviour first, then what it left behind, then counters. Empty: they do not differ. */
 export function differenceWords(pair: Pair, tally: Tally): string[] {
   return [
@@ -178,5 +183,6 @@ export function differenceWords(pair: Pair, tally: Tally): string[] {
     ...splitWords(pair),
     ...tableWords(pair),
     ...tally.byField().flatMap((count) => fieldWords(count, pair) ?? []),
+    ...yieldWords(pair, tally),
   ];
 }

@@ -8,12 +8,18 @@ import { differenceWords, type Named } from '../words.ts';
 import { kindTable } from './tables.ts';
 import { differenceLines, labelled, type ReportOptions } from './text.ts';
 
-const describe = ({ name, recording }: Named): string =>
-  `${clean(name)}: ${clean(recording.name)}, ${clean(recording.kernel.variant)} (${clean(recording.kernel.release)})`;
+function describe({ name, recording }: Named, file: string): string {
+  const { variant, release } = recording.kernel;
+  return clean(`${name}: ${recording.name} of ${variant} (${release}), ${file}`);
+}
 
-/** @param pair named for people: by their kernels if these differ, else by their files */
+/**
+ * @param pair named for people: by their kernels if these differ, else A and B
+ * @param files of the two
+ */
 export function diffReport(
   pair: readonly [Named, Named],
+  files: readonly [string, string],
   comparison: Comparison,
   options: ReportOptions,
 ): string {
@@ -21,7 +27,8 @@ export function diffReport(
   const { tally, notCompared } = comparison;
   const total = tally.total();
   const words = differenceWords(pair, tally);
-  const lines = [...pair.map(describe), ''];
+  const lines = pair.flatMap((side, k) => wrap(describe(side, files[k]!), options.width));
+  lines.push('');
   if (unexplained(total) === 0)
     lines.push(
       colors.green(
