@@ -13,6 +13,7 @@ export default defineScenario({
     'Logging goes on for a slot of one huge page, which is mapped, and an MMU notifier invalidates a page of it. The vCPU has ' +
     'the page in its TLB and is outside the guest. Made for prove, which runs every behaviour of it.',
   facts: ['3.1 E1', '3.5', '5.4', 'A9'],
+  defaults: { vcpus: 1, memory: '64M', backing: '2m' },
   explore: {
     vcpus: 1,
     memory: '16K',

@@ -14,6 +14,7 @@ export default defineScenario({
     'Logging goes on for a slot of one huge page, which is mapped; an L2 vCPU reads or writes it once. Nothing is drawn but the ' +
     'access. Made for prove, which runs every behaviour of it.',
   facts: ['3.1 E1', '3.5', '3.7', '3.10'],
+  defaults: { vcpus: 2, memory: '64M', backing: '2m', ops: 20_000 },
   explore: {
     vcpus: 1,
     memory: '16K',

@@ -1,8 +1,9 @@
 /**
  * Iterative preemption bounding (Musuvathi, Qadeer, PLDI 2007): all schedules with at most c preemptions, by re-execution.
- * Switches away from an actor that blocked, ended or stands at a safepoint are free and are all tried; a switch away from one
- * that could go on costs one. To go on at a safepoint while others could costs one, too: an actor that waits by coming back
- * there again and again would otherwise have no end of schedules.
+ * Switches away from an actor that blocked or ended are free and are all tried; a switch away from one that could go on costs
+ * one. At a safepoint the next in turn goes on, as in the base of overrides.ts, and anything else costs one (a delay, in the
+ * words of Emmi, Qadeer, Rakamaric, POPL 2011): an actor that waits by coming back there again and again would otherwise have
+ * no end of schedules, and one that does so often would make them too many.
  *
  * A schedule is the base of overrides.ts with some decisions replaced. Each is run once: what a run passes on its way after
  * its last replaced decision are the schedules with one more, kept for this bound if they cost nothing and for the next if they
@@ -125,11 +126,11 @@ export class PreemptionBounding implements Scheduler {
       this.left -= 2;
       return path[this.left + 1]!;
     }
+    const costs = costsPreemption(enabled, count, current);
+    if (costs && this.bound === this.most) return base;
     for (let i = 0; i < count; i++) {
       const actor = enabled[i]!;
       if (actor === base) continue;
-      const costs = costsPreemption(base, actor, current);
-      if (costs && this.bound === this.most) continue;
       if (this.tree.count >= MOST_KEPT) {
         this.full = true;
         continue;
@@ -142,9 +143,11 @@ export class PreemptionBounding implements Scheduler {
   }
 }
 
-/** Does it cost a preemption to let `actor` go on instead of the base's choice? */
-export const costsPreemption = (base: number, actor: number, current: number): boolean =>
-  base === current || actor === current;
+/** Does it cost a preemption not to take the base's choice? */
+export function costsPreemption(enabled: Int32Array, count: number, current: number): boolean {
+  for (let i = 0; i < count; i++) if (enabled[i] === current) return true;
+  return false;
+}
 
 export interface PreemptionSearchOptions {
   readonly runner: Runner;

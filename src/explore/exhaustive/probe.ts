@@ -67,41 +67,25 @@ class BoundedDescent implements Scheduler {
 
   pick(enabled: Int32Array, count: number, current: number): number {
     const base = yieldingPick(this.actors, enabled, count, current);
-    let costly = 0;
-    for (let i = 0; i < count; i++) {
-      if (enabled[i] !== base && costsPreemption(base, enabled[i]!, current)) costly++;
+    if (!costsPreemption(enabled, count, current)) {
+      this.weight *= count;
+      return enabled[this.rng.below(count)]!;
     }
-    const free = count - costly;
-    if (costly > 0) {
-      this.others += (costly - this.others) / 64;
-      this.costing++;
-    }
-    if (costly === 0 || this.left === 0) return this.draw(enabled, count, base, current, false, free, 1);
+    this.others += (count - 1 - this.others) / 64;
+    this.costing++;
+    if (this.left === 0) return base;
     const after = Math.max(0, this.expected - this.costing);
-    const stay = free * ways(after, this.left, this.others);
-    const leave = costly * ways(after, this.left - 1, this.others);
+    const stay = ways(after, this.left, this.others);
+    const leave = (count - 1) * ways(after, this.left - 1, this.others);
     const chance = leave / (stay + leave);
-    if (!this.rng.chance(chance)) return this.draw(enabled, count, base, current, false, free, 1 - chance);
-    this.left--;
-    return this.draw(enabled, count, base, current, true, costly, chance);
-  }
-
-  /** One of the `size` choices that cost a preemption, or of those that do not; the group had this chance. */
-  private draw(
-    enabled: Int32Array,
-    count: number,
-    base: number,
-    current: number,
-    costs: boolean,
-    size: number,
-    chance: number,
-  ): number {
-    this.weight *= size / chance;
-    let skip = size === 1 ? 0 : this.rng.below(size);
-    for (let i = 0; i < count; i++) {
-      const actor = enabled[i]!;
-      if ((actor !== base && costsPreemption(base, actor, current)) === costs && skip-- === 0) return actor;
+    if (!this.rng.chance(chance)) {
+      this.weight /= 1 - chance;
+      return base;
     }
+    this.left--;
+    this.weight *= (count - 1) / chance;
+    let skip = this.rng.below(count - 1);
+    for (let i = 0; i < count; i++) if (enabled[i] !== base && skip-- === 0) return enabled[i]!;
     return base;
   }
 
