@@ -3,7 +3,7 @@ import { PARALLEL_STEP_CHECKS } from '../check/all.ts';
 import { fanOut } from '../check/fan-out.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { Observer, type RuleBreak } from '../mmu/observer.ts';
-import { loadScenario } from '../scenario/load.ts';
+import { ownActors } from '../scenario/load.ts';
 import { runActor, type ActorReply, type ActorTask } from '../runtime/parallel-actor.ts';
 import { ActorProbe, SplitTimer, type ActorMeasures } from './equipment.ts';
 import { loadEngine } from './variants.ts';
@@ -30,7 +30,7 @@ class WorkerObserver extends Observer {
 
 export async function runActorTask(task: ActorTask): Promise<ActorReply<ActorMeasures>> {
   const engine = await loadEngine(task.variants);
-  const custom = task.scenarioFile === undefined ? undefined : (await loadScenario(task.scenarioFile)).actors;
+  const custom = await ownActors(task.machine, task.scenarioFile);
   const timer = new SplitTimer(task.startNs);
   let probe: ActorProbe | undefined;
   return runActor<ActorMeasures>(task, {

@@ -6,6 +6,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Machine } from './build.ts';
 import type { Scenario } from './define.ts';
 import { ScenarioError, validateScenario } from './validate.ts';
 
@@ -75,6 +76,15 @@ export async function loadScenario(nameOrPath: string): Promise<Scenario> {
     );
   }
   return validateScenario(await importShipped(shippedFile(nameOrPath)), nameOrPath);
+}
+
+/** The actors that a machine's scenario brings along, shipped or a user's file; a thread has to load them again. */
+export async function ownActors(
+  machine: Machine,
+  scenarioFile: string | undefined,
+): Promise<Scenario['actors']> {
+  if (!machine.actors.some(({ kind }) => kind === 'custom')) return undefined;
+  return (await loadScenario(scenarioFile ?? machine.scenario)).actors;
 }
 
 async function importShipped(file: string): Promise<unknown> {
