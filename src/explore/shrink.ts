@@ -36,6 +36,11 @@ export class Budget {
     this.whole = whole;
   }
 
+  /** Nothing is left. */
+  get spent(): boolean {
+    return this.used >= this.limit || this.whole?.spent === true;
+  }
+
   /** Takes one; false if there is none left. */
   take(): boolean {
     if (this.used >= this.limit || this.whole?.take() === false) return false;
@@ -155,13 +160,15 @@ class Shrinker {
     const before = this.best;
     const list = before.overrides;
     const improved = (): boolean => this.best !== before;
-    for (let i = 0; i < list.length; i++) {
-      for (let j = i + 1; j < list.length; j++) {
+    // There are too many pairs of a long list to go through them all, even without running them.
+    const { budget } = this.place;
+    for (let i = 0; i < list.length && !budget.spent; i++) {
+      for (let j = i + 1; j < list.length && !budget.spent; j++) {
         this.fails(list.filter((_, at) => at !== i && at !== j));
         if (improved()) return true;
       }
     }
-    for (let i = 0; i < list.length; i++) {
+    for (let i = 0; i < list.length && !budget.spent; i++) {
       const one = list[i]!;
       const rest = (changed: Override): Override[] => list.map((other, at) => (at === i ? changed : other));
       for (const shift of [-1, 1]) {
