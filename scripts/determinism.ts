@@ -35,6 +35,8 @@ function count(name: string, text: string, max: number): number {
   return value;
 }
 
+const unique = (name: string, at: number, all: readonly string[]): boolean => all.indexOf(name) === at;
+
 function options() {
   try {
     return parseArgs({
@@ -43,7 +45,10 @@ function options() {
         seed: { type: 'string', default: '1' },
         workers: { type: 'string', default: String(availableParallelism()) },
         scenarios: { type: 'string', default: shippedScenarios().join(',') },
-        strategies: { type: 'string', default: STRATEGIES.map(({ name }) => name).join(',') },
+        strategies: {
+          type: 'string',
+          default: [...STRATEGIES.map(({ name }) => name), 'portfolio'].filter(unique).join(','),
+        },
         quiet: { type: 'boolean', default: false },
       },
     }).values;

@@ -3,7 +3,7 @@ import { geomeanOf, bestOf, blockGeomean, difference } from './figures.ts';
 import type { Grid } from './grid.ts';
 import { cellOf, names, type Results } from './results.ts';
 import { measuredIn, schedulesText } from './tables.ts';
-import type { Block } from './subjects.ts';
+import { ENTRIES, type Block } from './subjects.ts';
 
 export interface Target {
   readonly what: string;
@@ -49,9 +49,11 @@ function ourBest(
 /** Targets for which everything was measured. */
 export function targetsOf(results: Results): Target[] {
   const of = (...blocks: Block[]): string[] => blocks.flatMap((block) => measuredIn(results, block));
+  const whole = (block: Block): boolean =>
+    of(block).length === ENTRIES.filter((entry) => entry.block === block).length;
   const targets: Target[] = [];
   const few = ourBest(results, of('small', 'many'));
-  if (few !== undefined && of('small').length > 0 && of('many').length > 0) {
+  if (few !== undefined && whole('small') && whole('many')) {
     targets.push({
       what: `kernels of at most 20 threads, geometric mean of ${few.strategy}`,
       value: schedulesText(few.value),
@@ -62,7 +64,7 @@ export function targetsOf(results: Results): Target[] {
   const many = ourBest(results, of('many'));
   for (const [strategy, factor] of AHEAD_OF) {
     const other = blockGeomean(results, of('many'), strategy);
-    if (many === undefined || other === undefined) continue;
+    if (many === undefined || other === undefined || !whole('many')) continue;
     targets.push({
       what: `many threads, ${strategy} / ${many.strategy}`,
       value: `${(other / many.value).toFixed(1)}x`,
