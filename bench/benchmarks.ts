@@ -10,6 +10,7 @@ import { buildMachine } from '../src/scenario/build.ts';
 import { loadScenario } from '../src/scenario/load.ts';
 import { startC } from './c-split.ts';
 import { bootShared, hugeMachine, smallMachine, type BenchMachine } from './machines.ts';
+import { shrink } from './shrink.ts';
 import { writeStrippedTree } from './strip.ts';
 import {
   interleave,
@@ -330,5 +331,6 @@ export const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Prom
   pass,
   controlled,
   search,
+  shrink,
   locks,
 };
