@@ -79,8 +79,47 @@ function* operationFaults(recording: Recording): Generator<Fault> {
   }
 }
 
+const PAGE = 4096;
+
+function* setupFaults({ setup }: Recording): Generator<Fault> {
+  const { memslots, npt12_roots: roots } = setup;
+  const work = memslots.find(({ id }) => id === 0);
+  if (work?.gpa !== 0)
+    yield { path: 'setup.memslots', message: 'slot 0, the work area, is not there at gpa 0' };
+  for (const [k, { id, gpa, size, base_gfn, npages }] of memslots.entries()) {
+    const here = `setup.memslots[${k}]`;
+    for (const [field, value] of Object.entries({ gpa, size }))
+      if (value % PAGE !== 0)
+        yield { path: `${here}.${field}`, message: `${value} is no multiple of ${PAGE}` };
+    if (base_gfn !== undefined && base_gfn !== gpa / PAGE)
+      yield { path: `${here}.base_gfn`, message: `${base_gfn}, but gpa is ${gpa}` };
+    if (npages !== undefined && npages !== size / PAGE)
+      yield { path: `${here}.npages`, message: `${npages}, but size is ${size}` };
+    for (const [j, other] of memslots.slice(0, k).entries()) {
+      if (other.id === id) yield { path: `${here}.id`, message: `${id} is the id of memslots[${j}] too` };
+      if (gpa < other.gpa + other.size && other.gpa < gpa + size)
+        yield { path: `${here}.gpa`, message: `the slot overlaps memslots[${j}]` };
+    }
+  }
+  for (const [k, { table_gpa, mappings }] of roots.entries()) {
+    const here = `setup.npt12_roots[${k}]`;
+    if (table_gpa % PAGE !== 0 || table_gpa >= (work?.size ?? 0))
+      yield { path: `${here}.table_gpa`, message: `${table_gpa} is no page of slot 0` };
+    for (const [j, { level, l2_gpa, l1_gpa, l1_step }] of mappings.entries()) {
+      const unit = PAGE * 512 ** (level - 1);
+      for (const [field, value] of Object.entries({ l2_gpa, l1_gpa, l1_step }))
+        if (value % unit !== 0)
+          yield {
+            path: `${here}.mappings[${j}].${field}`,
+            message: `${value} is no multiple of ${unit} (level ${level})`,
+          };
+    }
+  }
+}
+
 /** In the order in which they stand in the file. */
 export function* integrityFaults(recording: Recording): Generator<Fault> {
+  yield* setupFaults(recording);
   yield* operationFaults(recording);
   for (const [tag, snapshot] of Object.entries(recording.snapshots)) {
     yield* snapshotFaults(snapshot, `snapshots.${tag}`);
