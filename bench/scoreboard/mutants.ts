@@ -18,7 +18,7 @@ const MUTANTS: readonly Mutant[] = [
   { id: 'm2', what: 'restart at the old cursor' },
   { id: 'm3', what: 'rwlock_needbreak ignored' },
   { id: 'm4', what: 'need_resched ignored' },
-  { id: 'm5', what: 'top up to one less than the minimum' },
+  { id: 'm5', what: 'top up to one less than the minimum', variant: 'one-descriptor-short' },
   { id: 'm6', what: 'top up under the lock' },
   {
     id: 'm7',

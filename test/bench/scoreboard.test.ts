@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compare } from '../../bench/scoreboard/compare.ts';
 import { bestOf, blockGeomean, figuresOf, worseThanBest } from '../../bench/scoreboard/figures.ts';
 import { gridMarkdown, gridText } from '../../bench/scoreboard/grid.ts';
+import { mutationGrid } from '../../bench/scoreboard/mutants.ts';
 import { measure } from '../../bench/scoreboard/measure.ts';
 import { parseOptions, UsageError } from '../../bench/scoreboard/options.ts';
 import { beside, PUBLISHED } from '../../bench/scoreboard/published.ts';
@@ -258,6 +259,21 @@ describe('the tables', () => {
     const own = ENTRIES.flatMap(({ kernel }) => kernel?.published ?? []);
     expect(own.filter((name) => !names.has(name))).toEqual([]);
     expect(own.length).toBeGreaterThan(15);
+  });
+});
+
+describe('the mutation score', () => {
+  it('counts the mutants that were measured and found, and names those that no variant is', () => {
+    const grid = mutationGrid(
+      results(
+        cell('no-restart-after-eagain', 'surw', always(1)),
+        cell('one-descriptor-short', 'surw', always(null)),
+        cell('reorder_3', 'surw', always(3)),
+      ),
+    )!;
+    expect(grid.rows.map(([id, , , by]) => `${id} ${by}`)).toEqual(['m1 1 of 1', 'm5 0 of 1']);
+    expect(grid.notes[0]).toMatch(/^1 of 2 killed within 1,000 schedules; no variant: m2, m3, .*m16$/);
+    expect(mutationGrid(results(cell('reorder_3', 'surw', [1])))).toBeUndefined();
   });
 });
 
