@@ -1,6 +1,7 @@
 /** `splitstorm explore`: many schedules of a small machine under the controlled scheduler. */
 import type { CommandModule } from 'yargs';
 import { makeOutcome } from '../campaign/outcome.ts';
+import type { RunSpec } from '../campaign/run-spec.ts';
 import { search } from '../campaign/search.ts';
 import { loadStrategy } from '../campaign/strategies.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
@@ -8,6 +9,7 @@ import { makeJudge } from '../check/judge.ts';
 import { parseBudget } from './explore-budget.ts';
 import { exploreOutcome, progressState } from './explore-outcome.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
+import { checkRecordConformance, RECORD_CONFORMANCE, writeConformance } from './record-conformance.ts';
 import { SEARCH_OPTION } from './strategy-option.ts';
 import { choose, scenarioFromArgs, withScenario } from './scenario-options.ts';
 import { textOption } from './usage.ts';
@@ -80,6 +82,7 @@ export async function exploreCommand(
             'run every schedule twice and compare the traces (the first ones and all failing ones always are)',
         })
         .options(SCHEDULE_OUTPUT)
+        .options(RECORD_CONFORMANCE)
         .example('$0 explore', 'ten thousand schedules of the default scenario')
         .example('$0 explore nx-partial-reuse --variant never-flush-on-reuse --seed 1', 'find a known bug')
         .example('$0 explore two-roots --smep --vcpus 3 --schedules 1000000', 'a larger search');
@@ -90,6 +93,7 @@ export async function exploreCommand(
       const strategy = await loadStrategy(String(argv['strategy']));
       checkScheduleOutput(argv);
       const chosen = await choose(argv, scenario!, 'explore', drawSeed);
+      checkRecordConformance(argv, chosen.machine);
       const interrupt = interruptible(() => output.progress.clear());
       // Not AbortSignal.timeout(): held only by AbortSignal.any(), it may be collected before it fires (seen on Node 20).
       const clock = new AbortController();
@@ -119,15 +123,17 @@ export async function exploreCommand(
         interrupted: interrupt.signal.aborted,
       });
       const first = result.failures[0];
-      if (first !== undefined) {
-        writeSchedule(output, textOption(argv, 'write-schedule'), chosen, {
-          ...chosen,
-          custom: chosen.scenario.actors,
-          idle: new Set(),
-          schedule: first.schedule,
-          plan: { strategy: await loadStrategy(first.strategy), text: first.strategy },
-        });
-      }
+      const text = first?.strategy ?? String(argv['strategy']);
+      const spec: RunSpec = {
+        ...chosen,
+        custom: chosen.scenario.actors,
+        idle: new Set(),
+        schedule: first?.schedule ?? budget.from,
+        plan: { strategy: await loadStrategy(text), text },
+      };
+      if (first !== undefined) writeSchedule(output, textOption(argv, 'write-schedule'), chosen, spec);
+      // The first schedule that failed, or the first of all.
+      writeConformance(output, textOption(argv, 'record-conformance'), spec);
       output.finish(outcome);
       done(outcome.exitStatus);
     },

@@ -10,6 +10,7 @@ import type { Outcome } from '../report/schema.ts';
 import { verdictLine } from '../report/terminal.ts';
 import { parseCount } from './duration.ts';
 import { Output } from './output.ts';
+import { checkRecordConformance, RECORD_CONFORMANCE, writeConformance } from './record-conformance.ts';
 import { chooseRun, planText, runArguments, withRun, type ChosenRun } from './run-options.ts';
 import { reproduceCommand, scenarioFromArgs } from './scenario-options.ts';
 import { stepThrough } from './step-through.ts';
@@ -62,6 +63,7 @@ export async function replayCommand(
           describe: 'play it on changed code as far as it applies, and judge what comes of it',
         })
         .options(SCHEDULE_OUTPUT)
+        .options(RECORD_CONFORMANCE)
         .example('$0 replay TOKEN --last 60', 'the end of a failure')
         .example('$0 replay failure.schedule --variant p1 --lenient', 'does the fixed engine survive it?');
     },
@@ -70,6 +72,7 @@ export async function replayCommand(
       const last = parseCount(argv['last'], 'last', 0, 1e9);
       checkScheduleOutput(argv);
       const chosen = await chooseRun(argv, scenario!, target);
+      checkRecordConformance(argv, chosen.machine);
       const lenient = argv['lenient'] === true;
       const began = performance.now();
       const replay = replayRun(chosen.spec, lenient ? undefined : target?.file);
@@ -99,6 +102,7 @@ export async function replayCommand(
         differs !== undefined,
       );
       writeSchedule(output, textOption(argv, 'write-schedule'), chosen, chosen.spec);
+      writeConformance(output, textOption(argv, 'record-conformance'), chosen.spec);
       if (walks) output.line(verdictLine(outcome));
       else output.finish(outcome);
       done(outcome.exitStatus);

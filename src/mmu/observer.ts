@@ -118,6 +118,8 @@ export class Observer {
   topup(_cpu: Cpu, _low: boolean, _result: number): void {}
   /** The actor does something that may sleep: `what` says what (D3). */
   maySleep(_cpu: Cpu, _what: string): void {}
+  /** kvm_page_fault: the exit, nothing looked at yet; `present`: a present entry forbade the access. */
+  faultTaken(_cpu: Cpu, _gfn: number, _access: number, _present: boolean): void {}
   /** A page fault was handled. */
   fault(_cpu: Cpu, _gfn: number, _level: number, _result: number): void {}
   /** An ioctl of the dirty log begins or returns. */

@@ -56,6 +56,7 @@ export function* pageFault(
 ): Steps<number> {
   const { kvm, cpu } = vcpu;
   cpu.count(C.faults);
+  kvm.observer.faultTaken(cpu, l2Gfn, access, present);
   yield* srcuReadLock(vcpu);
   let result = mmio ? yield* handleMmioPageFault(vcpu, l2Gfn) : RET_PF_INVALID;
   if (result === RET_PF_INVALID) result = yield* inside(vcpu, l2Gfn, access, present);
