@@ -18,8 +18,8 @@ import { guestRun, type GuestRun } from './guest-run.ts';
 import { NotPerformable } from './machine.ts';
 import type { OrderGuide } from './order-guide.ts';
 
-/** Steps without an end that mean that nobody will ever go on. */
-const MAX_STEPS = 200_000_000;
+/** Steps without an event that mean that nobody will ever go on; a pass over a large slot tells nothing for long. */
+const MAX_IDLE_STEPS = 4_000_000;
 
 /** Events of a guest that come after a fault is over: what is left of the fault is told by nobody. */
 const BETWEEN_FAULTS: ReadonlySet<EventType> = new Set(['kvm_page_fault', 'kvm_nested_vmexit_inject']);
@@ -42,6 +42,8 @@ class GuidedGate extends GuestGate {
   }
 
   private get due(): boolean {
+    // At its end nobody else has a turn.
+    if (this.op === Infinity) return true;
     return this.guide.next('background') === undefined || this.guide.wants(this.op) === 'background';
   }
 
@@ -93,7 +95,11 @@ export class Background {
   during<T>(op: number, cpu: Cpu, main: Steps<T>, early: () => boolean = () => false, toEnd = false): T {
     this.gate.op = toEnd ? Infinity : op;
     let result: { readonly value: T } | undefined;
-    for (let steps = 0; steps < MAX_STEPS; steps++) {
+    let told = -1;
+    for (let steps = 0; steps < MAX_IDLE_STEPS; steps++) {
+      const now = this.guide.told('main') + this.guide.told('background');
+      if (now !== told) steps = 0;
+      told = now;
       if (this.runsOn()) {
         this.step();
         continue;
@@ -119,7 +125,7 @@ export class Background {
         }
       }
     }
-    throw new NotPerformable(`operation ${op}: no end after ${MAX_STEPS} steps`);
+    throw new NotPerformable(`operation ${op}: nothing is told for ${MAX_IDLE_STEPS} steps`);
   }
 
   /** The guest does what no event tells. */
