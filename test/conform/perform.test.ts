@@ -26,8 +26,8 @@ describe('performing a recording', () => {
   });
 
   it.each<[string, number, Partial<Operation>, RegExp]>([
-    ['a slot that is not there', 6, { slot: 7 } as Partial<Operation>, /operation 6: there is no slot 7/],
-    ['a slot that setup lacks', 1, { id: 9 } as Partial<Operation>, /operation 1: slot 9 is not in setup/],
+    ['a slot that is not there', 6, { slot: 7 }, /operation 6: there is no slot 7/],
+    ['a slot that setup lacks', 1, { id: 9 }, /operation 1: slot 9 is not in setup/],
     ['a vCPU that is not there', 4, { vcpu: 3 }, /operation 4: there is no vCPU 3/],
     ['an address that L1 does not map', 4, { address: 0x7000_0000 }, /0x70000000: L1's tables forbid it/],
   ])('stops at %s, and says where', (_what, op, change, says) => {
