@@ -1,6 +1,6 @@
 /** `--record-conformance`: a controlled run in the format of the recordings, for explore and replay. */
 import { writeFileSync } from 'node:fs';
-import { recordConformance } from '../campaign/record-conformance.ts';
+import { recordConformance } from '../conform/record-conformance.ts';
 import type { RunSpec } from '../campaign/run-spec.ts';
 import { untellable } from '../conform/record-run.ts';
 import { recordingText } from '../conform/write.ts';

@@ -1,9 +1,9 @@
-/** One controlled run, written down as a recording of a kernel would be (src/conform). */
-import { RunRecorder } from '../conform/record-run.ts';
-import type { Recording } from '../conform/recording.ts';
+/** One controlled run, written down as a recording of a kernel would be (docs/conformance.md). */
+import { RunRecorder } from './record-run.ts';
+import type { Recording } from './recording.ts';
 import { masterSeed } from '../cpu/random.ts';
 import { ControlledRuntime, type Judge } from '../runtime/controlled.ts';
-import { schedulerOf, type RunSpec } from './run-spec.ts';
+import { schedulerOf, type RunSpec } from '../campaign/run-spec.ts';
 
 /** Records without judging: the run goes on to its end whatever is broken, unless the model itself cannot. */
 class RecordingJudge implements Judge {
