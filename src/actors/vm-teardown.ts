@@ -11,6 +11,7 @@ import { Op, type Steps } from '../cpu/steps.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL } from '../mmu/config.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { unloadMmu } from '../mmu/roots.ts';
+import { kvmMmuUninitTdpMmu } from '../mmu/tdp/roots.ts';
 import { zapAll } from '../mmu/zap-all.ts';
 import type { CastMember } from './cast.ts';
 import type { ActorContext, CastOptions } from './context.ts';
@@ -44,6 +45,7 @@ export function* vmTeardown({ kvm, cpu }: ActorContext, options: CastOptions): S
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
     yield* unloadMmu({ kvm, cpu, word: (field) => kvm.vcpuWord(vcpu) + field });
   }
+  yield* kvmMmuUninitTdpMmu(kvm, cpu);
   reportLeaks(kvm, cpu);
   cpu.count(C.teardowns);
 }

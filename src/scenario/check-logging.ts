@@ -8,6 +8,13 @@ export function checkLogging(p: CommonParameters, config: KvmConfig): void {
   if (p.pml > 0 && (p.format !== 'ept' || !p.hostAdBits)) {
     throw new ParameterError('pml', p.pml, '0 with npt or without hostAdBits: PML logs D bits of EPT');
   }
+  if (p.pml > 0 && config.roots.some((root) => root.guestMode === false)) {
+    throw new ParameterError(
+      'pml',
+      p.pml,
+      '0 with roots that are not nested: these are shadow paging, and PML logs what EPT translates',
+    );
+  }
   if (p.dirtyRing === 0) return;
   const least = ringReserved(config) + 1;
   if (p.dirtyRing < least) {

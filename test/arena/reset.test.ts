@@ -58,6 +58,8 @@ describe('every schedule starts from the boot image', () => {
   it.each(shippedScenarios())('after three random schedules of %s no word differs from it', async (name) => {
     const scenario = await loadScenario(name);
     for (const given of GIVEN) {
+      // A host without A and D bits has EPT.
+      if (name === 'access-tracking' && given['format'] === 'npt') continue;
       const runtime = controlledOf(buildMachine(scenario, 'explore', given), {
         livelockSteps: 1e6,
         custom: scenario.actors ?? {},

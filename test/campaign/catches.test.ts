@@ -24,6 +24,9 @@ const CAUGHT: readonly (readonly [variant: string, by: string, withoutAccounting
   ['p3-without-f3', 'Q35', 'Q35'],
   ['p3-without-f4', 'Q35', 'Q35'],
   ['p3-without-f5', 'Q35', 'Q35'],
+  ['p3-without-f6', 'Q35', 'Q35'],
+  ['p3-without-f9', 'Q35', 'Q35'],
+  ['aging-thaws', 'Q38', 'Q38'],
 ];
 
 async function options(variantName: string, engineName: string): Promise<Omit<SearchOptions, 'judge'>> {
@@ -50,9 +53,9 @@ async function options(variantName: string, engineName: string): Promise<Omit<Se
 const judge = () => makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
 
 describe('the random walk', () => {
-  it('is tried on every shipped bug', () => {
-    const bugs = VARIANTS.filter((variant) => variant.kind === 'bug').map((variant) => variant.name);
-    expect(CAUGHT.map(([name]) => name).sort()).toEqual([...bugs].sort());
+  it('is tried on every bug that has no record; `splitstorm bugs` hunts the others', () => {
+    const bugs = VARIANTS.filter(({ kind, bug }) => kind === 'bug' && bug === undefined);
+    expect(CAUGHT.map(([name]) => name).sort()).toEqual(bugs.map(({ name }) => name).sort());
   });
 
   it.each(CAUGHT)('finds %s as %s, and a hundred replays agree', async (name, by, withoutAccounting) => {

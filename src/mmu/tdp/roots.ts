@@ -217,6 +217,15 @@ export function* tdpZapInvalidatedRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
   }
 }
 
+/** kvm_mmu_uninit_tdp_mmu(): no vCPU has a root any more, and the TDP MMU lets go of its own reference to each. */
+export function* kvmMmuUninitTdpMmu(kvm: Kvm, cpu: Cpu): Steps<void> {
+  if (kvm.config.l1Vcpus === 0) return;
+  yield* kvm.writeLock(cpu);
+  yield* tdpInvalidateAllRoots(kvm, cpu);
+  yield* kvm.writeUnlock(cpu);
+  yield* tdpZapInvalidatedRoots(kvm, cpu);
+}
+
 /** All roots on the list, newest first. */
 export function tdpRoots(kvm: Kvm): number[] {
   const roots: number[] = [];

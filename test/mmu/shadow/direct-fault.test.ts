@@ -145,11 +145,16 @@ describe('eager splitting without the TDP MMU', () => {
     ['no-guest-mode-check', 400, { eager: true }],
     ['no-guest-mode-check', 200, { eager: true, nx: true }],
     ['no-guest-mode-check', 200, { eager: true, manual: 'initially-set' }],
-    ['no-guest-mode-check', 200, { eager: true, pml: 4 }],
     ['no-guest-mode-check', 150, { eager: true, hostAdBits: false }],
     ['no-guest-mode-check', 150, { eager: true, flushBackend: 'range-l2', psc: 4 }],
   ])('%s is clean in legacy-shadow, %i schedules, %o', async (name, schedules, given) => {
     expect(hunt(await shipped('legacy-shadow', given), engineNamed(name), schedules)).toBeUndefined();
+  });
+
+  it('is not combined with PML, which logs what EPT translates', async () => {
+    await expect(shipped('legacy-shadow', { pml: 4 })).rejects.toThrow(
+      /^pml: 4 given, allowed is 0 with roots/,
+    );
   });
 
   it('is clean on shadow paging proper: indirect roots that are not nested', () => {

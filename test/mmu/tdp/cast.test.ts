@@ -65,10 +65,9 @@ describe('is found', () => {
       { castRounds: 12, eager: false },
       { tdpGoalReached: () => true },
     ],
-    // While logging is being enabled already, so that D11 comes before D18.
     [
       'a fast path for huge pages (B-20)',
-      'D11',
+      'D18',
       [],
       { castRounds: 0, eager: false },
       { fastPfMayMakeWritable: () => true },
