@@ -6,6 +6,7 @@ import { stress } from '../campaign/stress.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
 import { choose, reproduceCommand, scenarioFromArgs, withScenario } from './scenario-options.ts';
+import { textOption, UsageError } from './usage.ts';
 
 /** Each actor needs a thread of its own. */
 const MAX_THREADS = 128;
@@ -44,6 +45,7 @@ export async function runCommand(
           group: 'Run:',
           describe: 'stop the world this often to run the state checks; 0s: only at the end',
         })
+        .option('record-conformance', { type: 'string', requiresArg: true, hidden: true })
         .option('hang-limit', {
           type: 'string',
           default: '20s',
@@ -57,6 +59,10 @@ export async function runCommand(
         .example('$0 run ./mine.ts --variant ./my-idea.ts', 'your own scenario and engine');
     },
     handler: async (argv) => {
+      if (textOption(argv, 'record-conformance') !== undefined)
+        throw new UsageError(
+          '--record-conformance: the threads of a parallel run have no order in which their events could be written; explore has the option',
+        );
       const output = new Output(argv);
       const durationMs = parseDuration(String(argv['duration']), 'duration');
       const stopEveryMs = parseDuration(String(argv['check-every']), 'check-every');

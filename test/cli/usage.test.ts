@@ -47,6 +47,10 @@ const WRONG: readonly (readonly [args: readonly string[], says: string])[] = [
     '--flush-backend: "range" given, allowed is one of full, range-l1',
   ],
   [['replay'], '--seed: needed to find the run again'],
+  [
+    ['run', '--record-conformance', 'x.json'],
+    '--record-conformance: the threads of a parallel run have no order',
+  ],
   [['explore', 'no-such-file.ts'], 'there is no file no-such-file.ts'],
   [['explore', fixture('no-syntax.ts')], 'cannot be loaded'],
   [['explore', fixture('throws.ts')], 'Error: thrown while loading'],
