@@ -8,6 +8,7 @@ import { SCHEMA_VERSION, type Outcome, type OutcomeActor, type OutcomeViolation 
 import { EXIT_INTERRUPTED, EXIT_STATUS, type Verdict, type Violation } from '../runtime/outcome.ts';
 import type { Machine } from '../scenario/build.ts';
 import type { Scenario } from '../scenario/define.ts';
+import type { CanaryResult } from './canary.ts';
 import { machineNotes } from './refusals.ts';
 
 /** Sentences of ids that are no invariants of kernel-facts 6. */
@@ -55,6 +56,7 @@ export interface OutcomeParts {
   readonly violations: readonly Violation[];
   readonly checksRan: readonly string[];
   readonly inspections: number;
+  readonly canary?: CanaryResult;
   readonly statistics: RunStatistics;
   readonly actors: readonly OutcomeActor[];
   readonly caveats: readonly string[];
@@ -67,7 +69,7 @@ export interface OutcomeParts {
 /** A violation outweighs everything else: what was found is found. */
 function verdictOf(parts: OutcomeParts): Verdict {
   if (parts.violations.length > 0) return 'violation';
-  if (parts.failed) return 'error';
+  if (parts.failed || parts.canary?.alive === false) return 'error';
   return parts.inconclusive ? 'inconclusive' : 'clean';
 }
 
@@ -113,8 +115,22 @@ export function makeOutcome(parts: OutcomeParts): Outcome {
       sentence: sentenceOf(violation.id),
     })),
     checks: { ran: [...parts.checksRan], stops: parts.inspections },
+    ...(parts.canary === undefined
+      ? {}
+      : {
+          canary: {
+            alive: parts.canary.alive,
+            proved: [...parts.canary.proved],
+            dead: [...parts.canary.dead],
+          },
+        }),
     statistics: parts.statistics,
     actors: [...parts.actors],
-    caveats: [...machineNotes(parts.machine), ...rangeNote(parts), ...parts.caveats],
+    caveats: [
+      ...machineNotes(parts.machine),
+      ...rangeNote(parts),
+      ...(parts.canary?.dead ?? []).map((text) => `the canary is dead: ${text}`),
+      ...parts.caveats,
+    ],
   };
 }

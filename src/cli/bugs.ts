@@ -134,9 +134,9 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       const workers = given === undefined ? availableParallelism() : parseCount(given, 'workers', 1, 1024);
       const seed = textOption(args, 'seed') ?? drawSeed();
 
-      const dead = await canary();
-      if (dead.length > 0) {
-        for (const line of dead) process.stderr.write(`splitstorm: the canary is dead: ${line}\n`);
+      const net = await canary();
+      if (!net.alive) {
+        for (const line of net.dead) process.stderr.write(`splitstorm: the canary is dead: ${line}\n`);
         done(EXIT_HARNESS);
         return;
       }
@@ -216,6 +216,7 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
           schedules,
           seconds,
           verdict,
+          canary: net.proved,
           rows,
           clean,
         }),

@@ -1,5 +1,6 @@
 /** `splitstorm explore`: many schedules of a small machine under the controlled scheduler. */
 import type { CommandModule } from 'yargs';
+import { canary } from '../campaign/canary.ts';
 import { makeOutcome } from '../campaign/outcome.ts';
 import type { RunSpec } from '../campaign/run-spec.ts';
 import { search } from '../campaign/search.ts';
@@ -99,7 +100,10 @@ export async function exploreCommand(
       const clock = new AbortController();
       const timeout =
         budget.durationMs === undefined ? undefined : setTimeout(() => clock.abort(), budget.durationMs);
-      const signal = AbortSignal.any([interrupt.signal, clock.signal]);
+      const net = await canary();
+      // With a dead net nothing is searched: whatever it let pass would mean nothing.
+      const signals = [interrupt.signal, clock.signal, ...(net.alive ? [] : [AbortSignal.abort()])];
+      const signal = AbortSignal.any(signals);
       const result = await search({
         ...chosen,
         ...budget,
@@ -120,6 +124,7 @@ export async function exploreCommand(
       const outcome = makeOutcome({
         ...exploreOutcome(result, chosen, strategy, budget),
         version,
+        canary: net,
         interrupted: interrupt.signal.aborted,
       });
       const first = result.failures[0];
@@ -133,7 +138,7 @@ export async function exploreCommand(
       };
       if (first !== undefined) writeSchedule(output, textOption(argv, 'write-schedule'), chosen, spec);
       // The first schedule that failed, or the first of all.
-      writeConformance(output, textOption(argv, 'record-conformance'), spec);
+      if (net.alive) writeConformance(output, textOption(argv, 'record-conformance'), spec);
       output.finish(outcome);
       done(outcome.exitStatus);
     },

@@ -2,6 +2,7 @@
 import type { CommandModule } from 'yargs';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
 import { makeJudge } from '../check/judge.ts';
+import { canary } from '../campaign/canary.ts';
 import { controlledStatistics } from '../campaign/controlled-statistics.ts';
 import { checkIds, makeOutcome } from '../campaign/outcome.ts';
 import { prove, PROVED_SCHEDULE, type ProofMethod } from '../campaign/prove.ts';
@@ -95,6 +96,7 @@ export async function proveCommand(
       const method = parseMethod(argv);
       const chosen = await choose(argv, scenario!, 'explore', () => DEFAULT_SEED);
       const interrupt = interruptible(() => output.progress.clear());
+      const net = await canary();
       const { proof, runtime, violation } = await prove({
         ...chosen,
         custom: chosen.scenario.actors,
@@ -102,7 +104,8 @@ export async function proveCommand(
         judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS, endRate: 1 }),
         method,
         maxSchedules,
-        interrupt: interrupt.signal,
+        // With a dead net nothing is searched: it would prove nothing.
+        interrupt: net.alive ? interrupt.signal : AbortSignal.abort(),
         timeout: durationMs === undefined ? undefined : AbortSignal.timeout(durationMs),
         onProgress: ({ schedules, elapsedMs, fraction, phase }) => {
           output.progress.update({
@@ -150,6 +153,7 @@ export async function proveCommand(
         violations,
         checksRan: checkIds([...ALL_STATE_CHECKS, ...ALL_STEP_CHECKS]),
         inspections: proof.schedules,
+        canary: net,
         statistics: controlledStatistics(
           runtime,
           proof.steps,

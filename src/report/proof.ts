@@ -2,7 +2,7 @@
 import pc from 'picocolors';
 import type { Outcome } from './schema.ts';
 import { statement, type Proof } from './statement.ts';
-import { verdictLine, type ReportOptions } from './terminal.ts';
+import { canaryText, verdictLine, type ReportOptions } from './terminal.ts';
 import { clean, formatCount, formatDuration, plural, wrap, wrapCommand } from './text.ts';
 
 const LABEL_WIDTH = 14;
@@ -85,6 +85,7 @@ function figures(outcome: Outcome, proof: Proof): readonly (readonly [string, st
     ['steps', `${formatCount(proof.steps)}, at most ${formatCount(proof.longest)} in a schedule`],
     ['time', `${time}, ${formatCount(Math.round(rate))} schedules/s`],
     ['checks', `${formatCount(outcome.checks.ran.length)} (splitstorm list checks)`],
+    ...(outcome.canary === undefined ? [] : [['canary', canaryText(outcome.canary)] as const]),
     ['sum of traces', proof.hash],
   ];
 }

@@ -322,6 +322,14 @@ export const outcomeSchema = z
         stops: count('Times the state was inspected: stops of the world, or quiescent points of a schedule.'),
       })
       .describe('What was checked.'),
+    canary: z
+      .strictObject({
+        alive: z.boolean().describe('All of it went wrong as it must; if not, nothing was searched.'),
+        proved: z.array(z.string()).describe('What did.'),
+        dead: z.array(z.string()).describe('What did not.'),
+      })
+      .optional()
+      .describe('Of explore and prove: what was made to go wrong before, to prove that the net is alive.'),
     statistics: statistics.describe('What was measured.'),
     actors: z
       .array(

@@ -283,6 +283,11 @@ function violationLines(page: Page, violation: OutcomeViolation, index: number):
   page.text(`by ${who}${at}${words}`, 5, colors.dim);
 }
 
+/** One line on whether the net is alive. */
+export function canaryText({ alive, proved, dead }: NonNullable<Outcome['canary']>): string {
+  return alive ? `alive: the ${proved.length} things that must go wrong did` : `DEAD: ${dead.join('; ')}`;
+}
+
 function checkSection(page: Page, outcome: Outcome): void {
   const { checks, violations, actors } = outcome;
   page.section('Checks');
@@ -291,6 +296,9 @@ function checkSection(page: Page, outcome: Outcome): void {
     'ran',
     `${formatCount(checks.ran.length)}${ids}, state inspected ${plural(checks.stops, 'time')}`,
   );
+  const { canary } = outcome;
+  if (canary !== undefined)
+    page.item('canary', canaryText(canary), canary.alive ? undefined : page.colors.red);
   const odd = actors.filter((actor) => actor.status !== 'done');
   const done =
     odd.length === 0 ? `all ${formatCount(actors.length)} done` : `${actors.length - odd.length} done`;
