@@ -18,7 +18,9 @@ describe('the canary', () => {
     const judge = () => makeJudge({ stateChecks: [], stepChecks: ALL_STEP_CHECKS });
     const { alive, dead } = await canary({ judge });
     expect(alive).toBe(false);
-    expect(dead).toEqual([expect.stringMatching(/^an entry marked write-protect-only .* was not caught by Q31/)]);
+    expect(dead).toEqual([
+      expect.stringMatching(/^an entry marked write-protect-only .* was not caught by Q31/),
+    ]);
   });
 
   it('notices step checks that are not made, by a child that is linked too early', async () => {
