@@ -14,7 +14,7 @@ const LAYERS = ['arena', 'cpu', 'locks', 'mmu'];
 
 export function stripSuspensions(text: string, path: string): string {
   const out = text
-    .replaceAll(/if \([^()]*\bcpu\.stepped\) yield cpu\.at\([^;]*\);/g, '')
+    .replaceAll(/if \([^()]*\bcpu\.stepped && cpu\.stops\([^;]*\)\) yield;/g, '')
     .replaceAll(/\byield\* /g, '')
     .replaceAll(/\bfunction\* ?/g, 'function ')
     .replaceAll(/^(\s+)\*(\w+)\(/gm, '$1$2(')

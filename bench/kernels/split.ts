@@ -25,7 +25,7 @@ const splitter = (entries: number, looksAgain: boolean): Actor =>
         if (looksAgain) state = yield* read(cpu, word);
       }
       if (state !== HUGE) continue;
-      yield cpu.at(Op.Exchange, word);
+      if (cpu.stops(Op.Exchange, word)) yield;
       const old = cpu.exchange(word, SPLIT);
       assert(old === HUGE, `entry ${entry} is split, but it is ${old === GONE ? 'gone' : 'split already'}`);
     }

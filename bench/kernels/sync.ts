@@ -4,27 +4,27 @@ import { Op, type Steps } from '../../src/cpu/steps.ts';
 import { ProgramBug } from '../../src/explore/program.ts';
 
 export function* read(cpu: PlainCpu, word: number): Steps<number> {
-  yield cpu.at(Op.Load, word);
+  if (cpu.stops(Op.Load, word)) yield;
   return cpu.load(word);
 }
 
 export function* write(cpu: PlainCpu, word: number, value: number): Steps<void> {
-  yield cpu.at(Op.Store, word);
+  if (cpu.stops(Op.Store, word)) yield;
   cpu.store(word, value);
 }
 
 /** Waits until the word is 0 and makes it 1. */
 export function* lock(cpu: PlainCpu, word: number): Steps<void> {
   for (;;) {
-    yield cpu.at(Op.CompareExchange, word);
+    if (cpu.stops(Op.CompareExchange, word)) yield;
     if (cpu.compareExchange(word, 0, 1) === 0) return;
-    yield cpu.at(Op.Wait, word, 1);
+    if (cpu.stops(Op.Wait, word, 1)) yield;
     cpu.wait(word, 1);
   }
 }
 
 export function* unlock(cpu: PlainCpu, word: number): Steps<void> {
-  yield cpu.at(Op.Store, word);
+  if (cpu.stops(Op.Store, word)) yield;
   cpu.store(word, 0);
 }
 
@@ -35,7 +35,7 @@ export function* compareAndSwap(
   expected: number,
   value: number,
 ): Steps<boolean> {
-  yield cpu.at(Op.CompareExchange, word);
+  if (cpu.stops(Op.CompareExchange, word)) yield;
   return cpu.compareExchange(word, expected, value) === expected;
 }
 
@@ -46,6 +46,6 @@ export function assert(condition: boolean, text: string): void {
 
 /** Returns the value before. */
 export function* add(cpu: PlainCpu, word: number, value: number): Steps<number> {
-  yield cpu.at(Op.Add, word);
+  if (cpu.stops(Op.Add, word)) yield;
   return cpu.add(word, value);
 }

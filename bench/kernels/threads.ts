@@ -17,7 +17,7 @@ export const at = (base: number, variable: number): number => base + 2 * variabl
 
 /** Blocks while the word is 0. */
 function* waitFor(cpu: PlainCpu, word: number): Steps<void> {
-  yield cpu.at(Op.Wait, word, 0);
+  if (cpu.stops(Op.Wait, word, 0)) yield;
   cpu.wait(word, 0);
 }
 

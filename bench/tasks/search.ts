@@ -49,18 +49,18 @@ const toy: Program = {
         const own = base + 4 + 2 * actor;
         for (let i = 0; i < 10; i++) {
           for (;;) {
-            yield cpu.at(Op.CompareExchange, base);
+            if (cpu.stops(Op.CompareExchange, base)) yield;
             if (cpu.compareExchange(base, 0, 1) === 0) break;
-            yield cpu.at(Op.Wait, base, 1);
+            if (cpu.stops(Op.Wait, base, 1)) yield;
             cpu.wait(base, 1);
           }
-          yield cpu.at(Op.Load, base + 2);
+          if (cpu.stops(Op.Load, base + 2)) yield;
           const value = cpu.load(base + 2);
-          yield cpu.at(Op.Store, base + 2);
+          if (cpu.stops(Op.Store, base + 2)) yield;
           cpu.store(base + 2, value + 1);
-          yield cpu.at(Op.Store, base);
+          if (cpu.stops(Op.Store, base)) yield;
           cpu.store(base, 0);
-          yield cpu.at(Op.Add, own);
+          if (cpu.stops(Op.Add, own)) yield;
           cpu.add(own, 1);
         }
       },

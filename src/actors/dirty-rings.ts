@@ -22,14 +22,14 @@ function* harvestRing(kvm: Kvm, cpu: Cpu, vcpu: number): Steps<number> {
   for (let count = 0; ; count++) {
     const index = kvm.w[harvest]!;
     const entry = ringEntry(kvm, vcpu, index);
-    if (cpu.stepped) yield cpu.at(Op.Load, entry);
+    if (cpu.stepped && cpu.stops(Op.Load, entry)) yield;
     const value = cpu.load(entry);
     if ((value & RING_DIRTIED) === 0) return count;
     const slot = kvm.slots[value >> RING_SLOT_SHIFT]!;
     const offset = kvm.w[entry + 1]!;
     const word = slot.layout.dirtyBitmap + (offset >>> 5);
     kvm.arena.put(word, kvm.w[word]! | (1 << (offset & 31)));
-    if (cpu.stepped) yield cpu.at(Op.Store, entry);
+    if (cpu.stepped && cpu.stops(Op.Store, entry)) yield;
     cpu.store(entry, (value & ~RING_DIRTIED) | RING_HARVESTED);
     kvm.arena.put(harvest, (index + 1) | 0);
   }

@@ -259,14 +259,14 @@ export class L1Guest implements Guest {
       case LOCK:
         this.hasLock = true;
         if (kvm.config.l1Vcpus > 1) {
-          if (cpu.stepped) yield cpu.at(Op.Exchange, lock);
+          if (cpu.stepped && cpu.stops(Op.Exchange, lock)) yield;
           this.hasLock = cpu.exchange(lock, 1) === 0;
         }
         next.done = true;
         break;
       case UNLOCK:
         if (kvm.config.l1Vcpus > 1) {
-          if (cpu.stepped) yield cpu.at(Op.Store, lock);
+          if (cpu.stepped && cpu.stops(Op.Store, lock)) yield;
           cpu.store(lock, 0);
         }
         next.done = true;
@@ -282,7 +282,7 @@ export class L1Guest implements Guest {
     if (this.generation === 0) this.generation = yield* sendInvept(kvm, cpu, this.roots);
     const requests = this.vcpu.word(VCPU.requests);
     // Cleared before the answers are read: one that comes after that wakes us up.
-    if (cpu.stepped) yield cpu.at(Op.And, requests);
+    if (cpu.stepped && cpu.stops(Op.And, requests)) yield;
     const seen = cpu.and(requests, ~(REQ_EVENT | REQ_PAUSE));
     if (yield* inveptDone(kvm, cpu, this.generation)) {
       kvm.observer.l1Invalidated(cpu, this.roots);
@@ -292,7 +292,7 @@ export class L1Guest implements Guest {
     }
     if ((seen & REQ_PAUSE) !== 0) return;
     const halted = seen & ~REQ_EVENT;
-    if (cpu.stepped) yield cpu.at(Op.Wait, requests, halted);
+    if (cpu.stepped && cpu.stops(Op.Wait, requests, halted)) yield;
     cpu.wait(requests, halted);
   }
 }

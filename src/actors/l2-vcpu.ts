@@ -13,6 +13,31 @@ export function* l2Vcpu(context: ActorContext, vcpuIndex: number, workload: Work
   yield* runVcpu(vcpu, new L2Guest(workload, vcpu));
 }
 
+interface Roots {
+  /** Ranges of each root, so that a root is kept until it is switched. */
+  readonly byRoot: readonly (readonly number[])[];
+  /** Pages of each root. */
+  readonly totals: readonly number[];
+}
+
+/** Each workload is looked at once, not in every schedule. */
+const known = new WeakMap<Workload, Roots>();
+
+function rootsOf(workload: Workload): Roots {
+  const seen = known.get(workload);
+  if (seen !== undefined) return seen;
+  const { ranges } = workload;
+  const byRoot = Array.from({ length: Math.max(...ranges.map(({ root }) => root)) + 1 }, (_, root) =>
+    ranges.flatMap((range, index) => (range.root === root ? [index] : [])),
+  );
+  const roots = {
+    byRoot,
+    totals: byRoot.map((list) => list.reduce((sum, index) => sum + ranges[index]!.pages, 0)),
+  };
+  known.set(workload, roots);
+  return roots;
+}
+
 /** Draws accesses: a range in proportion to its pages, a page in it, and what to do there. */
 class L2Guest implements Guest {
   readonly next = new Access();
@@ -23,7 +48,6 @@ class L2Guest implements Guest {
   private readonly vcpu: Vcpu;
   private readonly ranges: readonly WorkloadRange[];
   private readonly totals: readonly number[];
-  /** Ranges of each root, so that a root is kept until it is switched. */
   private readonly byRoot: readonly (readonly number[])[];
 
   constructor(workload: Workload, vcpu: Vcpu) {
@@ -33,11 +57,9 @@ class L2Guest implements Guest {
     this.bounded = workload.ops > 0;
     this.opsLeft = workload.ops;
     this.ranges = workload.ranges;
-    const roots = Math.max(...workload.ranges.map((range) => range.root)) + 1;
-    this.byRoot = Array.from({ length: roots }, (_, root) =>
-      workload.ranges.flatMap((range, index) => (range.root === root ? [index] : [])),
-    );
-    this.totals = this.byRoot.map((list) => list.reduce((sum, index) => sum + this.ranges[index]!.pages, 0));
+    const { byRoot, totals } = rootsOf(workload);
+    this.byRoot = byRoot;
+    this.totals = totals;
   }
 
   advance(): boolean {

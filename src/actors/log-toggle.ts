@@ -62,7 +62,7 @@ function* toggle(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
 function* gap(kvm: Kvm, cpu: Cpu): Steps<void> {
   const word = kvm.base + KVM.finished;
   for (let looks = cpu.workload.below(LONGEST_GAP); looks > 0; looks--) {
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     if (cpu.load(word) !== 0) return;
     cpu.relax(word);
   }

@@ -51,7 +51,7 @@ export function* migration(
     yield* stopVcpus(kvm, cpu);
   }
   const over = kvm.base + KVM.finished;
-  if (cpu.stepped) yield cpu.at(Op.Store, over);
+  if (cpu.stepped && cpu.stops(Op.Store, over)) yield;
   cpu.store(over, 1);
   cpu.notify(over);
   if (kvm.config.shards > 1) yield* dismissSplitWorkers(kvm, cpu);
@@ -177,28 +177,28 @@ function* clearInParts(kvm: Kvm, cpu: Cpu, slot: MemSlot, most: number): Steps<v
 /** Kicks every vCPU out of KVM_RUN for good and waits until all are out. */
 function* stopVcpus(kvm: Kvm, cpu: Cpu): Steps<void> {
   const request = kvm.base + KVM.pauseRequest;
-  if (cpu.stepped) yield cpu.at(Op.Store, request);
+  if (cpu.stepped && cpu.stops(Op.Store, request)) yield;
   cpu.store(request, FINISH);
   cpu.notify(request);
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
     const words = kvm.vcpuWord(vcpu);
-    if (cpu.stepped) yield cpu.at(Op.Or, words + VCPU.requests);
+    if (cpu.stepped && cpu.stops(Op.Or, words + VCPU.requests)) yield;
     cpu.or(words + VCPU.requests, REQ_PAUSE);
     // L1 may have halted until its INVEPTs are answered.
     cpu.notify(words + VCPU.requests);
     const mode = words + VCPU.mode;
-    if (cpu.stepped) yield cpu.at(Op.Load, mode);
+    if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
     const seen = cpu.load(mode);
     if ((seen & MODE_MASK) !== IN_GUEST_MODE) continue;
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange, mode);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange, mode)) yield;
     cpu.compareExchange(mode, seen, (seen & ~MODE_MASK) | EXITING_GUEST_MODE);
   }
   const paused = kvm.base + KVM.paused;
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, paused);
+    if (cpu.stepped && cpu.stops(Op.Load, paused)) yield;
     const count = cpu.load(paused);
     if (count >= kvm.config.vcpus) return;
-    if (cpu.stepped) yield cpu.at(Op.Wait, paused, count);
+    if (cpu.stepped && cpu.stops(Op.Wait, paused, count)) yield;
     cpu.wait(paused, count);
   }
 }

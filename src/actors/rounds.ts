@@ -11,7 +11,7 @@ export type Moves = Readonly<Record<string, () => Steps<void>>>;
 /** True once the migration is over. */
 export function* migrationOver(kvm: Kvm, cpu: Cpu): Steps<boolean> {
   const word = kvm.base + KVM.finished;
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
   return cpu.load(word) !== 0;
 }
 

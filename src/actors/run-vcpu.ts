@@ -81,7 +81,7 @@ export function* runVcpu(vcpu: Vcpu, guest: Guest): Steps<void> {
     let refused = 0;
     for (let stay = guest.burst; ; stay--) {
       // An interrupt is taken between two instructions: that is where a kick is seen.
-      if (cpu.stepped) yield cpu.at(Op.Load, mode);
+      if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
       if ((cpu.load(mode) & MODE_MASK) !== IN_GUEST_MODE) break;
       if (next.spurious) {
         next.spurious = false;
@@ -96,11 +96,11 @@ export function* runVcpu(vcpu: Vcpu, guest: Guest): Steps<void> {
       }
       if (next.access === ACCESS_WRITE) {
         if (vcpu.store.q !== 0) yield* storeGuestPte(vcpu, next.l2Gfn);
-        if (cpu.stepped) yield cpu.at(Op.Add, kvm.layout.memory + pfn);
+        if (cpu.stepped && cpu.stops(Op.Add, kvm.layout.memory + pfn)) yield;
         accessGuestMemory(vcpu, next.l2Gfn, pfn, true);
         cpu.count(C.guestWrites);
       } else {
-        if (cpu.stepped) yield cpu.at(Op.Load, kvm.layout.memory + pfn);
+        if (cpu.stepped && cpu.stops(Op.Load, kvm.layout.memory + pfn)) yield;
         accessGuestMemory(vcpu, next.l2Gfn, pfn, false);
         cpu.count(next.access === ACCESS_EXEC ? C.guestFetches : C.guestReads);
       }
@@ -139,15 +139,15 @@ function* switchRoot(vcpu: Vcpu, root: number): Steps<void> {
 function* pauseOrFinish(vcpu: Vcpu): Steps<boolean> {
   const { kvm, cpu } = vcpu;
   const request = kvm.base + KVM.pauseRequest;
-  if (cpu.stepped) yield cpu.at(Op.Load, request);
+  if (cpu.stepped && cpu.stops(Op.Load, request)) yield;
   const asked = cpu.load(request);
   if (asked === 0) return false;
   yield* tellPaused(vcpu);
   if (asked === FINISH) return true;
-  if (cpu.stepped) yield cpu.at(Op.Wait, request, asked);
+  if (cpu.stepped && cpu.stops(Op.Wait, request, asked)) yield;
   cpu.wait(request, asked);
   const paused = kvm.base + KVM.paused;
-  if (cpu.stepped) yield cpu.at(Op.Add, paused);
+  if (cpu.stepped && cpu.stops(Op.Add, paused)) yield;
   cpu.add(paused, -1);
   return false;
 }
@@ -156,7 +156,7 @@ function* pauseOrFinish(vcpu: Vcpu): Steps<boolean> {
 function* tellPaused(vcpu: Vcpu): Steps<void> {
   const { kvm, cpu } = vcpu;
   const paused = kvm.base + KVM.paused;
-  if (cpu.stepped) yield cpu.at(Op.Add, paused);
+  if (cpu.stepped && cpu.stops(Op.Add, paused)) yield;
   cpu.add(paused, 1);
   cpu.notify(paused);
 }

@@ -38,9 +38,9 @@ export function* splitWorker(context: ActorContext, shard: number): Steps<void> 
   let served = 0;
   for (;;) {
     cpu.safepoint();
-    if (cpu.stepped) yield cpu.at(Op.Wait, request, served);
+    if (cpu.stepped && cpu.stops(Op.Wait, request, served)) yield;
     cpu.wait(request, served);
-    if (cpu.stepped) yield cpu.at(Op.Load, request);
+    if (cpu.stepped && cpu.stops(Op.Load, request)) yield;
     const now = cpu.load(request);
     if (now === served) continue;
     if (now === NO_MORE) return;
@@ -48,7 +48,7 @@ export function* splitWorker(context: ActorContext, shard: number): Steps<void> 
     const slot = kvm.slots[kvm.w[kvm.base + KVM.splitSlot]!]!;
     const cuts = cutShards(kvm, slot, kvm.config.shards);
     yield* slotTrySplitHugePages(kvm, cpu, splitCaches(kvm, shard), slot, cuts[shard]!, cuts[shard + 1]!);
-    if (cpu.stepped) yield cpu.at(Op.Add, done);
+    if (cpu.stepped && cpu.stops(Op.Add, done)) yield;
     cpu.add(done, 1);
     cpu.notify(done);
   }
@@ -59,16 +59,16 @@ export function* splitByShards(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   const request = kvm.base + KVM.splitRequest;
   const done = kvm.base + KVM.splitDone;
   kvm.put(KVM.splitSlot, kvm.slots.indexOf(slot));
-  if (cpu.stepped) yield cpu.at(Op.Store, done);
+  if (cpu.stepped && cpu.stops(Op.Store, done)) yield;
   cpu.store(done, 0);
-  if (cpu.stepped) yield cpu.at(Op.Add, request);
+  if (cpu.stepped && cpu.stops(Op.Add, request)) yield;
   cpu.add(request, 1);
   cpu.notify(request);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, done);
+    if (cpu.stepped && cpu.stops(Op.Load, done)) yield;
     const finished = cpu.load(done);
     if (finished === kvm.config.shards) return;
-    if (cpu.stepped) yield cpu.at(Op.Wait, done, finished);
+    if (cpu.stepped && cpu.stops(Op.Wait, done, finished)) yield;
     cpu.wait(done, finished);
   }
 }
@@ -76,7 +76,7 @@ export function* splitByShards(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
 /** Sends the workers home. */
 export function* dismissSplitWorkers(kvm: Kvm, cpu: Cpu): Steps<void> {
   const request = kvm.base + KVM.splitRequest;
-  if (cpu.stepped) yield cpu.at(Op.Store, request);
+  if (cpu.stepped && cpu.stops(Op.Store, request)) yield;
   cpu.store(request, NO_MORE);
   cpu.notify(request);
 }

@@ -28,14 +28,14 @@ export function* vmTeardown({ kvm, cpu }: ActorContext, options: CastOptions): S
   if ((options.weights['destroy'] ?? 0) === 0) return;
   const finished = kvm.base + KVM.finished;
   cpu.safepoint();
-  if (cpu.stepped) yield cpu.at(Op.Wait, finished, 0);
+  if (cpu.stepped && cpu.stops(Op.Wait, finished, 0)) yield;
   cpu.wait(finished, 0);
   // In a parallel run the wait may end early.
-  if (cpu.stepped) yield cpu.at(Op.Load, finished);
+  if (cpu.stepped && cpu.stops(Op.Load, finished)) yield;
   while (cpu.load(finished) === 0) {
-    if (cpu.stepped) yield cpu.at(Op.Wait, finished, 0);
+    if (cpu.stepped && cpu.stops(Op.Wait, finished, 0)) yield;
     cpu.wait(finished, 0);
-    if (cpu.stepped) yield cpu.at(Op.Load, finished);
+    if (cpu.stepped && cpu.stops(Op.Load, finished)) yield;
   }
   // What there is to find is found now: afterwards there is nothing to look at.
   kvm.observer.teardown(cpu);

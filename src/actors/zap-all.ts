@@ -47,12 +47,12 @@ export function* zapAll(context: ActorContext, options: CastOptions): Steps<void
 /** KVM_SET_SREGS or a change of CR4 or EFER makes a vCPU unload its MMU (A25): a request and a kick. */
 function* requestReload(kvm: Kvm, cpu: Cpu, vcpu: number): Steps<void> {
   const words = kvm.vcpuWord(vcpu);
-  if (cpu.stepped) yield cpu.at(Op.Or, words + VCPU.requests);
+  if (cpu.stepped && cpu.stops(Op.Or, words + VCPU.requests)) yield;
   cpu.or(words + VCPU.requests, REQ_MMU_RELOAD);
   const mode = words + VCPU.mode;
-  if (cpu.stepped) yield cpu.at(Op.Load, mode);
+  if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
   const seen = cpu.load(mode);
   if ((seen & MODE_MASK) !== IN_GUEST_MODE) return;
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange, mode);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange, mode)) yield;
   cpu.compareExchange(mode, seen, (seen & ~MODE_MASK) | EXITING_GUEST_MODE);
 }

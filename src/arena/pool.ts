@@ -67,6 +67,35 @@ export class Pool {
     return index;
   }
 
+  /**
+   * Takes up to `count` objects, zeroed, and puts their indices into the words from `word` on: the same ones in the same order as
+   * `alloc` would hand out. Returns how many there were.
+   */
+  allocInto(word: number, count: number): number {
+    const { arena, state } = this;
+    const { w } = arena;
+    let got = 0;
+    while (got < count) {
+      if (w[state + FREE] !== 0) {
+        const index = this.alloc();
+        if (index !== 0) arena.put(word + got++, index);
+        continue;
+      }
+      this.lock();
+      const high = w[state + HIGH]!;
+      // Others may have freed some since; they are for the next time.
+      const fresh = Math.min(count - got, this.capacity - high);
+      for (let i = 1; i <= fresh; i++) arena.put(word + got++, high + i);
+      if (fresh > 0) {
+        arena.put(state + HIGH, high + fresh);
+        arena.put(state + LIVE, w[state + LIVE]! + fresh);
+      }
+      this.unlock();
+      if (fresh === 0 && w[state + FREE] === 0) break;
+    }
+    return got;
+  }
+
   free(index: number): void {
     const { arena, state } = this;
     this.lock();

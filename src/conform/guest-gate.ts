@@ -25,7 +25,7 @@ export class GuestGate {
     while (!may()) {
       this.waiting = true;
       if (answerKick !== undefined) yield* answerKick();
-      if (cpu.stepped) yield cpu.at(Op.Pause, 0);
+      if (cpu.stepped && cpu.stops(Op.Pause, 0)) yield;
     }
     this.waiting = false;
   }

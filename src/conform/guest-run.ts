@@ -143,7 +143,7 @@ class Stay {
       const pfn = yield* translate(vcpu, gfn, access);
       if (pfn >= 0) {
         const write = access === ACCESS_WRITE;
-        if (cpu.stepped) yield cpu.at(write ? Op.Add : Op.Load, frameWord(kvm, pfn));
+        if (cpu.stepped && cpu.stops(write ? Op.Add : Op.Load, frameWord(kvm, pfn))) yield;
         accessGuestMemory(vcpu, gfn, pfn, write);
         return;
       }
@@ -169,7 +169,7 @@ class Stay {
     const { cpu } = this.vcpu;
     if (!this.inside) return;
     const mode = this.vcpu.word(VCPU.mode);
-    if (cpu.stepped) yield cpu.at(Op.Load, mode);
+    if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
     if ((cpu.load(mode) & MODE_MASK) !== IN_GUEST_MODE) yield* this.leave();
   }
 }

@@ -99,6 +99,12 @@ export abstract class Cpu {
     this.pendingExpected = expected;
   }
 
+  /** Announces the next visible operation; true if somebody else goes first: then the caller yields. */
+  stops(op: number, word: number, expected = 0): boolean {
+    this.at(op, word, expected);
+    return true;
+  }
+
   /** A choice among 0..n-1. */
   choose(n: number): number {
     return n <= 1 ? 0 : this.choices.below(n);

@@ -22,6 +22,12 @@ export interface RunCoverage {
   readonly hi: number;
 }
 
+/** Says, after each step of an actor, whether it is suspended (src/runtime/interleaver.ts). */
+export interface StepTaker {
+  /** The actor that moves has announced its next operation; false if it goes on at once. */
+  leaves(): boolean;
+}
+
 /** The bytes in hexadecimal: every run ends with a digest. */
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
@@ -33,6 +39,8 @@ export class RunLog {
   steps = 0;
   listener: OpListener | undefined;
   coverage: RunCoverage | undefined;
+  /** Whoever makes the steps of the run; without one an actor is suspended before every operation. */
+  taker: StepTaker | undefined;
   /** Called before a plain 64-bit store, which replaces a value without having read it. */
   plainStore64: ((cpu: Cpu, word: number, lo: number, hi: number) => void) | undefined;
 
@@ -85,6 +93,14 @@ export class PlainCpu extends Cpu {
       `${this.name} performed ${OP_NAMES[op]} of word ${word} but announced ${OP_NAMES[this.pendingOp]} of word ` +
         `${this.pendingWord}: a visible operation must be announced just before it happens`,
     );
+  }
+
+  override stops(op: number, word: number, expected = 0): boolean {
+    this.pendingOp = op;
+    this.pendingWord = word;
+    this.pendingExpected = expected;
+    const { taker } = this.run;
+    return taker === undefined || taker.leaves();
   }
 
   load(word: number): number {

@@ -1,12 +1,13 @@
 /**
  * Actors are generators and visible operations are their yields (design 2.1).
  *
- * An actor announces an operation with `cpu.at(op, word)`, yields, and performs it when resumed:
+ * An actor announces an operation with `cpu.stops(op, word)`, yields if somebody else is to go first, and performs it:
  *
- *     if (cpu.stepped) yield cpu.at(Op.Load, word);
+ *     if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
  *     const value = cpu.load(word);
  *
- * In the parallel runtime `stepped` is false and the generator runs through without suspending.
+ * In the parallel runtime `stepped` is false and the generator runs through without suspending. `yield cpu.at(op, word)` announces
+ * too and always suspends: the same to the schedule, only slower.
  */
 
 /** An actor, or a part of one. */

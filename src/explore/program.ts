@@ -7,6 +7,7 @@ import { computeLayout } from '../arena/layout.ts';
 import { PlainCpu, RunLog, type OpListener } from '../cpu/plain-cpu.ts';
 import { mix, Stream } from '../cpu/random.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
+import { Interleaver, type Overseer } from '../runtime/interleaver.ts';
 import type { Violation } from '../runtime/outcome.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import type { Runner, RunResult } from './runner.ts';
@@ -30,7 +31,8 @@ export interface Program {
 
 const DEFAULT_MAX_STEPS = 100_000;
 
-export class ProgramRunner implements Runner {
+export class ProgramRunner implements Runner, Overseer {
+  readonly fair = false;
   readonly program: Program;
   readonly cpus: readonly PlainCpu[];
   readonly memory: Int32Array;
@@ -40,7 +42,9 @@ export class ProgramRunner implements Runner {
   private readonly arena: Arena;
   private readonly base: number;
   readonly log: RunLog = new RunLog();
-  private readonly enabled: Int32Array;
+  private readonly interleaver: Interleaver;
+  private moves = 0;
+  private bug: Violation | undefined;
 
   constructor(program: Program) {
     this.program = program;
@@ -69,7 +73,7 @@ export class ProgramRunner implements Runner {
     this.cpus = program.actors.map(
       (_, actor) => new PlainCpu(this.arena, this.log, { actor, name: `actor ${actor}`, cls: 'other' }),
     );
-    this.enabled = new Int32Array(program.actors.length);
+    this.interleaver = new Interleaver(this.cpus, this.memory, this);
   }
 
   stateHash(): number {
@@ -87,7 +91,7 @@ export class ProgramRunner implements Runner {
   }
 
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): RunResult {
-    const { arena, cpus, log, enabled, base, program } = this;
+    const { arena, cpus, log, base, program } = this;
     const { w } = arena;
     arena.reset();
     log.reset();
@@ -101,47 +105,13 @@ export class ProgramRunner implements Runner {
       actors.push(this.idle.has(i) ? undefined : program.actors[i]!(cpu, base));
     }
     scheduler.begin(cpus, schedule);
-    const { maxSteps } = this;
-    let live = actors.length - this.idle.size;
-    let current = -1;
-    let decisions = 0;
-    let preemptions = 0;
-    let moves = 0;
-    let bug: Violation | undefined;
-    while (live > 0 && bug === undefined && moves < maxSteps) {
-      let count = 0;
-      let currentEnabled = false;
-      for (let i = 0; i < cpus.length; i++) {
-        if (actors[i] === undefined) continue;
-        const cpu = cpus[i]!;
-        if (cpu.pendingOp === Op.Wait && w[cpu.pendingWord] === cpu.pendingExpected) continue;
-        if (i === current) currentEnabled = true;
-        enabled[count++] = i;
-      }
-      if (count === 0) {
-        bug = this.violation('deadlock', 'nobody can go on', -1);
-        break;
-      }
-      let next = enabled[0]!;
-      if (count > 1) {
-        next = scheduler.pick(enabled, count, current);
-        decisions++;
-      }
-      if (currentEnabled && next !== current && !cpus[current]!.atSafepoint) preemptions++;
-      scheduler.step?.(next);
-      current = next;
-      moves++;
-      try {
-        if (actors[next]!.next().done === true) {
-          actors[next] = undefined;
-          live--;
-        }
-      } catch (error) {
-        if (!(error instanceof ProgramBug)) throw error;
-        bug = this.violation('assertion', error.message, next);
-      }
-    }
-    const truncated = moves >= maxSteps;
+    this.moves = 0;
+    this.bug = undefined;
+    log.taker = this.interleaver;
+    this.interleaver.run(actors, scheduler);
+    const { decisions, preemptions } = this.interleaver;
+    let bug = this.bug as Violation | undefined;
+    const truncated = this.moves >= this.maxSteps;
     if (bug === undefined && !truncated) {
       const text = program.check?.((index) => w[base + index]!);
       if (text !== undefined) bug = this.violation('check', text, -1);
@@ -156,6 +126,19 @@ export class ProgramRunner implements Runner {
       truncated,
       fairSuffixes: 0,
     };
+  }
+
+  stepped(): boolean {
+    return ++this.moves >= this.maxSteps || this.bug !== undefined;
+  }
+
+  deadlocked(): void {
+    this.bug = this.violation('deadlock', 'nobody can go on', -1);
+  }
+
+  threw(error: unknown, actor: number): void {
+    if (!(error instanceof ProgramBug)) throw error;
+    this.bug = this.violation('assertion', error.message, actor);
   }
 
   private violation(id: string, text: string, actor: number): Violation {

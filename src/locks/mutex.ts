@@ -15,16 +15,16 @@ export interface MutexWords {
 /** mutex_lock(). */
 export function* mutexLock(cpu: Cpu, lock: MutexWords): Steps<void> {
   lock.watch?.(cpu, true);
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange, lock.state);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange, lock.state)) yield;
   let wait = 0;
   let contended = false;
   if (cpu.compareExchange(lock.state, 0, 1) !== 0) {
     contended = true;
     const since = cpu.now();
     for (;;) {
-      if (cpu.stepped) yield cpu.at(Op.Exchange, lock.state);
+      if (cpu.stepped && cpu.stops(Op.Exchange, lock.state)) yield;
       if (cpu.exchange(lock.state, 2) === 0) break;
-      if (cpu.stepped) yield cpu.at(Op.Wait, lock.state, 2);
+      if (cpu.stepped && cpu.stops(Op.Wait, lock.state, 2)) yield;
       cpu.wait(lock.state, 2);
     }
     wait = cpu.now() - since;
@@ -42,6 +42,6 @@ export function* mutexUnlock(cpu: Cpu, lock: MutexWords): Steps<void> {
   lock.watch?.(cpu, false);
   if (cpu.probe !== undefined)
     cpu.probe.released(cpu, LOCK_SLOTS, true, cpu.now() - cpu.holdStart[LOCK_SLOTS]);
-  if (cpu.stepped) yield cpu.at(Op.Exchange, lock.state);
+  if (cpu.stepped && cpu.stops(Op.Exchange, lock.state)) yield;
   if (cpu.exchange(lock.state, 0) === 2) cpu.notify(lock.state);
 }

@@ -25,13 +25,13 @@ export interface QRwLockWords {
 
 /** Takes the queue's ticket and waits for its turn. */
 function* queueUp(cpu: Cpu, lock: QRwLockWords): Steps<void> {
-  if (cpu.stepped) yield cpu.at(Op.Add, lock.waitLock);
+  if (cpu.stepped && cpu.stops(Op.Add, lock.waitLock)) yield;
   const ticket = (cpu.add(lock.waitLock, NEXT_BIAS) >>> 16) & 0xffff;
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, lock.waitLock);
+    if (cpu.stepped && cpu.stops(Op.Load, lock.waitLock)) yield;
     const now = cpu.load(lock.waitLock);
     if ((now & 0xffff) === ticket) return;
-    if (cpu.stepped) yield cpu.at(Op.Wait, lock.waitLock, now);
+    if (cpu.stepped && cpu.stops(Op.Wait, lock.waitLock, now)) yield;
     cpu.wait(lock.waitLock, now);
   }
 }
@@ -40,10 +40,10 @@ function* queueUp(cpu: Cpu, lock: QRwLockWords): Steps<void> {
 function* leaveQueue(cpu: Cpu, lock: QRwLockWords): Steps<void> {
   // Only the server of the queue moves the lower half; the carry out of 0xffff must not reach the upper one.
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, lock.waitLock);
+    if (cpu.stepped && cpu.stops(Op.Load, lock.waitLock)) yield;
     const now = cpu.load(lock.waitLock);
     const next = (now & ~0xffff) | ((now + 1) & 0xffff);
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange, lock.waitLock);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange, lock.waitLock)) yield;
     if (cpu.compareExchange(lock.waitLock, now, next) === now) break;
   }
   cpu.notify(lock.waitLock);
@@ -51,7 +51,7 @@ function* leaveQueue(cpu: Cpu, lock: QRwLockWords): Steps<void> {
 
 /** write_lock(). */
 export function* writeLock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange, lock.cnts);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange, lock.cnts)) yield;
   let wait = 0;
   let contended = false;
   if (cpu.compareExchange(lock.cnts, 0, QW_LOCKED) !== 0) {
@@ -68,18 +68,18 @@ export function* writeLock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
 
 /** The head of the queue waits until nobody holds the lock and takes it. */
 function* waitAsWriter(cpu: Cpu, lock: QRwLockWords): Steps<void> {
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange, lock.cnts);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange, lock.cnts)) yield;
   if (cpu.compareExchange(lock.cnts, 0, QW_LOCKED) === 0) return;
-  if (cpu.stepped) yield cpu.at(Op.Or, lock.cnts);
+  if (cpu.stepped && cpu.stops(Op.Or, lock.cnts)) yield;
   cpu.or(lock.cnts, QW_WAITING);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, lock.cnts);
+    if (cpu.stepped && cpu.stops(Op.Load, lock.cnts)) yield;
     const now = cpu.load(lock.cnts);
     if (now === QW_WAITING) {
-      if (cpu.stepped) yield cpu.at(Op.CompareExchange, lock.cnts);
+      if (cpu.stepped && cpu.stops(Op.CompareExchange, lock.cnts)) yield;
       if (cpu.compareExchange(lock.cnts, QW_WAITING, QW_LOCKED) === QW_WAITING) return;
     } else {
-      if (cpu.stepped) yield cpu.at(Op.Wait, lock.cnts, now);
+      if (cpu.stepped && cpu.stops(Op.Wait, lock.cnts, now)) yield;
       cpu.wait(lock.cnts, now);
     }
   }
@@ -88,31 +88,31 @@ function* waitAsWriter(cpu: Cpu, lock: QRwLockWords): Steps<void> {
 /** write_unlock(). */
 export function* writeUnlock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
   noteWriteReleased(cpu);
-  if (cpu.stepped) yield cpu.at(Op.And, lock.cnts);
+  if (cpu.stepped && cpu.stops(Op.And, lock.cnts)) yield;
   cpu.and(lock.cnts, ~QW_LOCKED);
   cpu.notify(lock.cnts);
 }
 
 /** read_lock(). */
 export function* readLock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
-  if (cpu.stepped) yield cpu.at(Op.Add, lock.cnts);
+  if (cpu.stepped && cpu.stops(Op.Add, lock.cnts)) yield;
   let wait = 0;
   let contended = false;
   if ((cpu.add(lock.cnts, QR_BIAS) & QW_WMASK) !== 0) {
     contended = true;
     const since = cpu.now();
     cpu.probe?.contended?.(cpu, LOCK_MMU);
-    if (cpu.stepped) yield cpu.at(Op.Add, lock.cnts);
+    if (cpu.stepped && cpu.stops(Op.Add, lock.cnts)) yield;
     cpu.add(lock.cnts, -QR_BIAS);
     cpu.notify(lock.cnts);
     yield* queueUp(cpu, lock);
-    if (cpu.stepped) yield cpu.at(Op.Add, lock.cnts);
+    if (cpu.stepped && cpu.stops(Op.Add, lock.cnts)) yield;
     cpu.add(lock.cnts, QR_BIAS);
     for (;;) {
-      if (cpu.stepped) yield cpu.at(Op.Load, lock.cnts);
+      if (cpu.stepped && cpu.stops(Op.Load, lock.cnts)) yield;
       const now = cpu.load(lock.cnts);
       if ((now & QW_LOCKED) === 0) break;
-      if (cpu.stepped) yield cpu.at(Op.Wait, lock.cnts, now);
+      if (cpu.stepped && cpu.stops(Op.Wait, lock.cnts, now)) yield;
       cpu.wait(lock.cnts, now);
     }
     yield* leaveQueue(cpu, lock);
@@ -130,7 +130,7 @@ export function* readUnlock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
   cpu.held &= ~HELD_MMU_READ;
   cpu.mmuReleases++;
   if (cpu.probe !== undefined) cpu.probe.released(cpu, LOCK_MMU, false, cpu.now() - cpu.holdStart[LOCK_MMU]);
-  if (cpu.stepped) yield cpu.at(Op.Add, lock.cnts);
+  if (cpu.stepped && cpu.stops(Op.Add, lock.cnts)) yield;
   cpu.add(lock.cnts, -QR_BIAS);
   cpu.notify(lock.cnts);
 }

@@ -18,9 +18,9 @@ export interface LockWatcher {
 export function* spinLock(cpu: Cpu, lock: SpinLock, watcher: LockWatcher): Steps<void> {
   watcher.lockOrder(cpu, lock.name, true);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Exchange, lock.word);
+    if (cpu.stepped && cpu.stops(Op.Exchange, lock.word)) yield;
     if (cpu.exchange(lock.word, 1) === 0) break;
-    if (cpu.stepped) yield cpu.at(Op.Wait, lock.word, 1);
+    if (cpu.stepped && cpu.stops(Op.Wait, lock.word, 1)) yield;
     cpu.wait(lock.word, 1);
   }
   cpu.held |= lock.held;
@@ -29,7 +29,7 @@ export function* spinLock(cpu: Cpu, lock: SpinLock, watcher: LockWatcher): Steps
 export function* spinUnlock(cpu: Cpu, lock: SpinLock, watcher: LockWatcher): Steps<void> {
   cpu.held &= ~lock.held;
   watcher.lockOrder(cpu, lock.name, false);
-  if (cpu.stepped) yield cpu.at(Op.Store, lock.word);
+  if (cpu.stepped && cpu.stops(Op.Store, lock.word)) yield;
   cpu.store(lock.word, 0);
   cpu.notify(lock.word);
 }

@@ -44,7 +44,7 @@ export function* acknowledgeSlowly(vcpu: Vcpu): Steps<void> {
   const { kvm, cpu } = vcpu;
   if (kvm.config.slowAckRate === 0) return;
   const mode = vcpu.word(VCPU.mode);
-  if (cpu.stepped) yield cpu.at(Op.Load, mode);
+  if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
   if ((cpu.load(mode) & MODE_MASK) !== EXITING_GUEST_MODE || !cpu.chance(kvm.config.slowAckRate)) return;
   cpu.count(C.injectedSlowAcks);
   yield* dawdle(vcpu, SLOW_ACK_PAUSES);
@@ -62,7 +62,7 @@ export function* stayOutside(vcpu: Vcpu): Steps<void> {
 function* dawdle(vcpu: Vcpu, most: number): Steps<void> {
   const { cpu } = vcpu;
   for (let pauses = most / 2 + cpu.choose(most / 2); pauses > 0; pauses--) {
-    if (cpu.stepped) yield cpu.at(Op.Pause, 0);
+    if (cpu.stepped && cpu.stops(Op.Pause, 0)) yield;
     cpu.relax(vcpu.word(VCPU.mode));
   }
 }

@@ -100,7 +100,7 @@ function* tryToFix(vcpu: Vcpu, fault: FastFault, seen: Seen): Steps<number | und
   const newHi = cpu.hi;
   if ((newLo === lo && newHi === hi) || !isAccessAllowed(kvm, fault.access, newLo, newHi))
     return RET_PF_INVALID;
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange64, sptep * 2)) yield;
   if (!cpu.compareExchange64(sptep, lo, hi, newLo, newHi)) return undefined;
   seen.newLo = newLo;
   seen.newHi = newHi;

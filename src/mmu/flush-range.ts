@@ -35,7 +35,7 @@ const slotsQ = (kvm: Kvm, vcpu: number): number => (kvm.vcpuWord(vcpu) + VCPU.fl
 export function* publishRange(kvm: Kvm, cpu: Cpu, vcpu: number, gfn: number, pages: number): Steps<number> {
   const first = slotsQ(kvm, vcpu);
   for (let q = first; q < first + RANGE_SLOTS; q++) {
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange64, q * 2);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange64, q * 2)) yield;
     if (cpu.compareExchange64(q, 0, 0, gfn, pages)) return REQ_TLB_FLUSH_RANGE;
   }
   cpu.count(C.flushRangeOverflows);
@@ -47,7 +47,7 @@ export function* serveRanges(vcpu: Vcpu): Steps<void> {
   const { kvm, cpu } = vcpu;
   const first = slotsQ(kvm, vcpu.index);
   for (let q = first; q < first + RANGE_SLOTS; q++) {
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, q * 2);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, q * 2)) yield;
     cpu.exchange64(q, 0, 0);
     if (cpu.hi !== 0) dropRange(vcpu, cpu.lo, cpu.hi);
   }

@@ -47,7 +47,7 @@ export function* flushRemoteTlbs(kvm: Kvm, cpu: Cpu, reason: FlushReason, gfn = 
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
     const request = yield* publishRange(kvm, cpu, vcpu, gfn, pages);
     const word = kvm.vcpuWord(vcpu) + VCPU.requests;
-    if (cpu.stepped) yield cpu.at(Op.Or, word);
+    if (cpu.stepped && cpu.stops(Op.Or, word)) yield;
     cpu.or(word, request);
   }
   yield* kickAllCpus(kvm, cpu);
@@ -58,7 +58,7 @@ export function* makeAllCpusRequest(kvm: Kvm, cpu: Cpu, request: number): Steps<
   const { vcpus } = kvm.config;
   for (let vcpu = 0; vcpu < vcpus; vcpu++) {
     const word = kvm.vcpuWord(vcpu) + VCPU.requests;
-    if (cpu.stepped) yield cpu.at(Op.Or, word);
+    if (cpu.stepped && cpu.stops(Op.Or, word)) yield;
     cpu.or(word, request);
   }
   yield* kickAllCpus(kvm, cpu);
@@ -71,22 +71,22 @@ function* kickAllCpus(kvm: Kvm, cpu: Cpu): Steps<void> {
   for (let vcpu = 0; vcpu < vcpus; vcpu++) {
     const word = kvm.vcpuWord(vcpu) + VCPU.mode;
     for (;;) {
-      if (cpu.stepped) yield cpu.at(Op.Load, word);
+      if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
       const seen = cpu.load(word);
       if ((seen & MODE_MASK) === OUTSIDE_GUEST_MODE) break;
       if ((seen & MODE_MASK) === READING_SHADOW_PAGE_TABLES) {
         // Interrupts are off in a lockless walk: the acknowledgement waits for its end (5.5).
-        if (cpu.stepped) yield cpu.at(Op.Wait, word, seen);
+        if (cpu.stepped && cpu.stops(Op.Wait, word, seen)) yield;
         cpu.wait(word, seen);
         continue;
       }
       const exiting = (seen & ~MODE_MASK) | EXITING_GUEST_MODE;
       if ((seen & MODE_MASK) === IN_GUEST_MODE) {
-        if (cpu.stepped) yield cpu.at(Op.CompareExchange, word);
+        if (cpu.stepped && cpu.stops(Op.CompareExchange, word)) yield;
         if (cpu.compareExchange(word, seen, exiting) !== seen) continue;
         cpu.count(C.flushIpis);
       }
-      if (cpu.stepped) yield cpu.at(Op.Wait, word, exiting);
+      if (cpu.stepped && cpu.stops(Op.Wait, word, exiting)) yield;
       cpu.wait(word, exiting);
       break;
     }

@@ -12,7 +12,7 @@ export function* storeGuestPte(vcpu: Vcpu, gfn: number): Steps<number> {
   const { kvm, cpu, store } = vcpu;
   const { q, lo, hi } = store;
   if (q === 0) return -1;
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, q * 2);
+  if (cpu.stepped && cpu.stops(Op.Exchange64, q * 2)) yield;
   cpu.exchange64(q, lo, hi);
   kvm.observer.guestPte(cpu, gfn, q, lo, hi);
   cpu.count(C.l1Writes);

@@ -87,7 +87,7 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
     if (psc && pscLookup(vcpu, root, l2Gfn, vcpu.pscHit)) ({ level, table, perm } = vcpu.pscHit);
     for (; ; level--) {
       const sptep = kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, l2Gfn, level);
-      if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+      if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
       cpu.load64(sptep);
       const { lo, hi } = cpu;
       if (kvm.w[kvm.tableOwner + table] === 0) reportFreedTable(kvm, cpu, table, l2Gfn);
@@ -121,7 +121,7 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
             cpu.count(C.pmlFull);
             return WALK_PML_FULL;
           }
-          if (cpu.stepped) yield cpu.at(Op.CompareExchange64, sptep * 2);
+          if (cpu.stepped && cpu.stops(Op.CompareExchange64, sptep * 2)) yield;
           if (!cpu.compareExchange64(sptep, lo, hi, set, hi)) continue walk;
           dirty = (set & f.dirtyLo) !== 0;
           if (logs && (set & ~lo & f.dirtyLo) !== 0) pmlAppend(vcpu, l2Gfn);

@@ -31,20 +31,20 @@ const firstL1Vcpu = ({ config }: Kvm): number => config.vcpus - config.l1Vcpus;
  */
 export function* sendInvept(kvm: Kvm, cpu: Cpu, roots: number): Steps<number> {
   const word = kvm.base + KVM.inveptRequest;
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   const generation = cpu.add(word, 1) + 1;
   for (let vcpu = 0; vcpu < firstL1Vcpu(kvm); vcpu++) {
     const words = kvm.vcpuWord(vcpu);
-    if (cpu.stepped) yield cpu.at(Op.Or, words + VCPU.inveptRoots);
+    if (cpu.stepped && cpu.stops(Op.Or, words + VCPU.inveptRoots)) yield;
     cpu.or(words + VCPU.inveptRoots, roots);
-    if (cpu.stepped) yield cpu.at(Op.Or, words + VCPU.requests);
+    if (cpu.stepped && cpu.stops(Op.Or, words + VCPU.requests)) yield;
     cpu.or(words + VCPU.requests, REQ_L1_INVEPT);
     const mode = words + VCPU.mode;
-    if (cpu.stepped) yield cpu.at(Op.Load, mode);
+    if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
     const seen = cpu.load(mode);
     if ((seen & MODE_MASK) !== IN_GUEST_MODE) continue;
     // If this fails the vCPU is on its way out, and looks at its requests before it enters again (D26).
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange, mode);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange, mode)) yield;
     cpu.compareExchange(mode, seen, (seen & ~MODE_MASK) | EXITING_GUEST_MODE);
   }
   return generation;
@@ -54,7 +54,7 @@ export function* sendInvept(kvm: Kvm, cpu: Cpu, roots: number): Steps<number> {
 export function* inveptDone(kvm: Kvm, cpu: Cpu, generation: number): Steps<boolean> {
   for (let vcpu = 0; vcpu < firstL1Vcpu(kvm); vcpu++) {
     const word = kvm.vcpuWord(vcpu) + VCPU.inveptDone;
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     if (cpu.load(word) < generation) return false;
   }
   return true;
@@ -69,10 +69,10 @@ export function* handleL1Invept(vcpu: Vcpu): Steps<void> {
   cpu.count(C.inveptExits);
   // The generation first: roots asked for later belong to a later one.
   const request = kvm.base + KVM.inveptRequest;
-  if (cpu.stepped) yield cpu.at(Op.Load, request);
+  if (cpu.stepped && cpu.stops(Op.Load, request)) yield;
   const generation = cpu.load(request);
   const asked = vcpu.word(VCPU.inveptRoots);
-  if (cpu.stepped) yield cpu.at(Op.Exchange, asked);
+  if (cpu.stepped && cpu.stops(Op.Exchange, asked)) yield;
   const roots = cpu.exchange(asked, 0);
   yield* freeRoots(vcpu, (_sp, root) => (roots & (1 << root)) !== 0);
   yield* answerInvept(vcpu, generation);
@@ -86,11 +86,11 @@ export function* leaveInvept(vcpu: Vcpu): Steps<void> {
 function* answerInvept(vcpu: Vcpu, generation: number): Steps<void> {
   const { kvm, cpu } = vcpu;
   const done = vcpu.word(VCPU.inveptDone);
-  if (cpu.stepped) yield cpu.at(Op.Store, done);
+  if (cpu.stepped && cpu.stops(Op.Store, done)) yield;
   cpu.store(done, generation);
   for (let l1 = firstL1Vcpu(kvm); l1 < kvm.config.vcpus; l1++) {
     const requests = kvm.vcpuWord(l1) + VCPU.requests;
-    if (cpu.stepped) yield cpu.at(Op.Or, requests);
+    if (cpu.stepped && cpu.stops(Op.Or, requests)) yield;
     cpu.or(requests, REQ_EVENT);
     cpu.notify(requests);
   }

@@ -30,7 +30,7 @@ function* setMode(vcpu: Vcpu, value: number): Steps<void> {
   const { kvm, cpu } = vcpu;
   const mode = vcpu.word(VCPU.mode);
   const session = kvm.w[mode]! & ~MODE_MASK;
-  if (cpu.stepped) yield cpu.at(Op.Store, mode);
+  if (cpu.stepped && cpu.stops(Op.Store, mode)) yield;
   cpu.store(mode, session | value);
   cpu.notify(mode);
 }
@@ -44,7 +44,7 @@ export function* lastSptepLockless(vcpu: Vcpu, gfn: number): Steps<number> {
   let table = spTable(kvm, rootSp);
   for (let level = roleLevel(spRole(kvm, rootSp)); ; level--) {
     const sptep = kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, gfn, level);
-    if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
     cpu.load64(sptep);
     if (kvm.w[kvm.tableOwner + table] === 0) {
       throw new KernelBug(

@@ -69,22 +69,18 @@ export function cacheTopup(
   capacity: number,
   allowed = Number.MAX_SAFE_INTEGER,
 ): boolean {
-  let count = kvm.w[cache]!;
-  if (count >= min) return true;
-  for (let got = 0; count < capacity; got++) {
-    if (got >= allowed) return count >= min;
-    const object = pool.alloc();
-    if (object === 0) {
-      if (count >= min) break;
-      throw new ArenaError(
-        `out of ${pool.name}: all ${pool.capacity} of the arena are in use; the scenario needs a larger machine`,
-      );
-    }
-    count++;
-    kvm.arena.put(cache + count, object);
-    kvm.arena.put(cache, count);
+  const had = kvm.w[cache]!;
+  if (had >= min) return true;
+  const wanted = Math.min(capacity - had, allowed);
+  const got = pool.allocInto(cache + 1 + had, wanted);
+  const count = had + got;
+  kvm.arena.put(cache, count);
+  if (got < wanted && count < min) {
+    throw new ArenaError(
+      `out of ${pool.name}: all ${pool.capacity} of the arena are in use; the scenario needs a larger machine`,
+    );
   }
-  return true;
+  return count >= min;
 }
 
 /**

@@ -135,23 +135,23 @@ function* swapActiveMemslots(
   const active = kvm.base + KVM.activeInvalidates;
   // Only the holder of slots_lock writes the generation; while it is in flux no MMIO SPTE is believed.
   const next = nextGeneration(kvm.w[gen]!);
-  if (cpu.stepped) yield cpu.at(Op.Or, gen);
+  if (cpu.stepped && cpu.stops(Op.Or, gen)) yield;
   cpu.or(gen, MEMSLOT_GEN_UPDATE_IN_PROGRESS);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, active);
+    if (cpu.stepped && cpu.stops(Op.Load, active)) yield;
     const running = cpu.load(active);
     if (running === 0) break;
-    if (cpu.stepped) yield cpu.at(Op.Wait, active, running);
+    if (cpu.stepped && cpu.stops(Op.Wait, active, running)) yield;
     cpu.wait(active, running);
   }
   for (const [slot, flags] of changes) {
-    if (cpu.stepped) yield cpu.at(Op.Store, slot.flagsWord);
+    if (cpu.stepped && cpu.stops(Op.Store, slot.flagsWord)) yield;
     cpu.store(slot.flagsWord, flags);
     cpu.notify(slot.flagsWord);
   }
   yield* spinUnlock(cpu, slotsArchLock(kvm), kvm.observer);
   yield* synchronizeSrcu(kvm, cpu);
-  if (cpu.stepped) yield cpu.at(Op.Store, gen);
+  if (cpu.stepped && cpu.stops(Op.Store, gen)) yield;
   cpu.store(gen, next);
   // A27: an MMIO SPTE of the generation that had this number last would be believed again.
   if (!generationWrapped(kvm, next)) return;
@@ -167,10 +167,10 @@ export function* wrapMmioGeneration(kvm: Kvm, cpu: Cpu): Steps<void> {
   const gen = kvm.base + KVM.slotsGen;
   yield* mutexLock(cpu, kvm.slotsLock);
   const next = firstWrap(kvm, kvm.w[gen]!);
-  if (cpu.stepped) yield cpu.at(Op.Or, gen);
+  if (cpu.stepped && cpu.stops(Op.Or, gen)) yield;
   cpu.or(gen, MEMSLOT_GEN_UPDATE_IN_PROGRESS);
   yield* synchronizeSrcu(kvm, cpu);
-  if (cpu.stepped) yield cpu.at(Op.Store, gen);
+  if (cpu.stepped && cpu.stops(Op.Store, gen)) yield;
   cpu.store(gen, next);
   cpu.count(C.mmioWraps);
   yield* zapAllFast(kvm, cpu);

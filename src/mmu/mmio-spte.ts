@@ -47,6 +47,6 @@ export const mmioSpteGfn = (lo: number, hi: number): number => sptePfn(lo, hi & 
 
 /** mmu_spte_clear_no_track(): nothing is remembered of an MMIO SPTE, and no TLB holds it. */
 export function* clearMmioSpte(cpu: Cpu, sptep: number): Steps<void> {
-  if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
   cpu.store64(sptep, 0, 0);
 }

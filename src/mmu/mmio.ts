@@ -40,7 +40,7 @@ export function firstWrap(kvm: Kvm, gen: number): number {
 /** kvm_memslots(): the generation as a reader under SRCU finds it. */
 function* loadGeneration(kvm: Kvm, cpu: Cpu): Steps<number> {
   const word = kvm.base + KVM.slotsGen;
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
   return cpu.load(word);
 }
 
@@ -78,7 +78,7 @@ export function* setMmioSpte(kvm: Kvm, cpu: Cpu, sptep: number, gfn: number): St
   const flush = isShadowPresent(kvm.w[sptep * 2]!) && (yield* kvm.engine.mmioOverPresent(kvm, cpu, sptep));
   yield* currentMmioSpte(kvm, cpu, gfn);
   const { lo, hi } = cpu;
-  if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
   cpu.store64(sptep, lo, hi);
   cpu.count(C.mmioSptes);
   cpu.count(C.mmioAccesses);
@@ -90,7 +90,7 @@ export function* setMmioSpte(kvm: Kvm, cpu: Cpu, sptep: number, gfn: number): St
 export function* mmioOverPresent(kvm: Kvm, cpu: Cpu, sptep: number): Steps<boolean> {
   const lo = kvm.w[sptep * 2]!;
   const level = roleLevel(spRole(kvm, sptepToSp(kvm, sptep)));
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   if (level > 1 && !isLarge(lo)) dropParentPte(kvm, cpu, spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!), sptep);
   else yield* dropLeaf(kvm, cpu, sptep);
   return true;

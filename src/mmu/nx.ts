@@ -66,7 +66,7 @@ export function* recoverNxHugePages(kvm: Kvm, cpu: Cpu): Steps<number> {
       cpu.count(C.nxRecovered);
       zapped++;
     }
-    if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+    if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
     const contended = rwlockNeedbreak(kvm, cpu);
     if (needResched(kvm, cpu) || contended) {
       yield* engine.nxRecoveryBeforeYield(kvm, cpu, owed);

@@ -46,7 +46,7 @@ export function obsoleteList(kvm: Kvm): number[] {
 
 /** cond_resched_rwlock_write() of mmu_lock: true if the lock was dropped. */
 export function* condReschedMmuWrite(kvm: Kvm, cpu: Cpu): Steps<boolean> {
-  if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+  if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
   const contended = rwlockNeedbreak(kvm, cpu);
   if (!needResched(kvm, cpu) && !contended) return false;
   yield* yieldMmuLock(kvm, cpu);

@@ -18,10 +18,10 @@ const lockWord = (kvm: Kvm, at: number): number => kvm.base + KVM.rmapLocks + (a
 export function* rmapLock(kvm: Kvm, cpu: Cpu, head: number): Steps<void> {
   const word = lockWord(kvm, head);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange, word);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange, word)) yield;
     const holder = cpu.compareExchange(word, 0, cpu.actor + 1);
     if (holder === 0) return;
-    if (cpu.stepped) yield cpu.at(Op.Wait, word, holder);
+    if (cpu.stepped && cpu.stops(Op.Wait, word, holder)) yield;
     cpu.wait(word, holder);
   }
 }
@@ -29,7 +29,7 @@ export function* rmapLock(kvm: Kvm, cpu: Cpu, head: number): Steps<void> {
 /** kvm_rmap_unlock(). */
 export function* rmapUnlock(kvm: Kvm, cpu: Cpu, head: number): Steps<void> {
   const word = lockWord(kvm, head);
-  if (cpu.stepped) yield cpu.at(Op.Store, word);
+  if (cpu.stepped && cpu.stops(Op.Store, word)) yield;
   cpu.store(word, 0);
   cpu.notify(word);
 }

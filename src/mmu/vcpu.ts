@@ -100,10 +100,10 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
     }
   }
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, requests);
+    if (cpu.stepped && cpu.stops(Op.Load, requests)) yield;
     let pending = cpu.load(requests);
     if (pending !== 0) {
-      if (cpu.stepped) yield cpu.at(Op.And, requests);
+      if (cpu.stepped && cpu.stops(Op.And, requests)) yield;
       cpu.and(requests, ~pending);
       if ((pending & REQ_TLB_FLUSH) !== 0) kvm.engine.serveTlbFlush(vcpu);
       if ((pending & REQ_TLB_FLUSH_RANGE) !== 0) yield* serveRanges(vcpu);
@@ -118,17 +118,17 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
     }
     if (vcpu.rootSp === 0) return false;
     const session = (w[mode]! & ~MODE_MASK) + SESSION_STEP;
-    if (cpu.stepped) yield cpu.at(Op.Store, mode);
+    if (cpu.stepped && cpu.stops(Op.Store, mode)) yield;
     cpu.store(mode, session | IN_GUEST_MODE);
     kvm.observer.guestEntering(cpu, vcpu.index);
-    if (cpu.stepped) yield cpu.at(Op.Load, requests);
+    if (cpu.stepped && cpu.stops(Op.Load, requests)) yield;
     pending = cpu.load(requests);
     if (pending === 0) {
       cpu.count(C.guestEntries);
       kvm.observer.guestEntered(cpu, vcpu.index);
       return true;
     }
-    if (cpu.stepped) yield cpu.at(Op.Store, mode);
+    if (cpu.stepped && cpu.stops(Op.Store, mode)) yield;
     cpu.store(mode, session | OUTSIDE_GUEST_MODE);
     cpu.notify(mode);
   }
@@ -140,7 +140,7 @@ export function* exitGuest(vcpu: Vcpu): Steps<void> {
   const mode = vcpu.word(VCPU.mode);
   yield* acknowledgeSlowly(vcpu);
   const session = kvm.w[mode]! & ~MODE_MASK;
-  if (cpu.stepped) yield cpu.at(Op.Store, mode);
+  if (cpu.stepped && cpu.stops(Op.Store, mode)) yield;
   cpu.store(mode, session | OUTSIDE_GUEST_MODE);
   cpu.notify(mode);
   // What hardware has logged goes into the dirty log on every exit, whatever its reason (A26).
@@ -152,14 +152,14 @@ export function* exitGuest(vcpu: Vcpu): Steps<void> {
 export function* srcuReadLock(vcpu: Vcpu): Steps<void> {
   const { cpu } = vcpu;
   const word = vcpu.word(VCPU.srcu);
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   cpu.add(word, 1);
 }
 
 export function* srcuReadUnlock(vcpu: Vcpu): Steps<void> {
   const { cpu } = vcpu;
   const word = vcpu.word(VCPU.srcu);
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   cpu.add(word, 1);
   cpu.notify(word);
 }
@@ -167,13 +167,13 @@ export function* srcuReadUnlock(vcpu: Vcpu): Steps<void> {
 /** srcu_read_lock() of a thread that runs no vCPU; there may be several inside at once. */
 export function* srcuWorkerLock(kvm: Kvm, cpu: Cpu): Steps<void> {
   const word = kvm.base + KVM.srcuWorkers;
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   cpu.add(word, 1);
 }
 
 export function* srcuWorkerUnlock(kvm: Kvm, cpu: Cpu): Steps<void> {
   const word = kvm.base + KVM.srcuWorkers;
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   cpu.add(word, -1);
   cpu.notify(word);
 }
@@ -182,19 +182,19 @@ export function* srcuWorkerUnlock(kvm: Kvm, cpu: Cpu): Steps<void> {
 export function* synchronizeSrcu(kvm: Kvm, cpu: Cpu): Steps<void> {
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
     const word = kvm.vcpuWord(vcpu) + VCPU.srcu;
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     const seen = cpu.load(word);
     if ((seen & 1) === 0) continue;
-    if (cpu.stepped) yield cpu.at(Op.Wait, word, seen);
+    if (cpu.stepped && cpu.stops(Op.Wait, word, seen)) yield;
     cpu.wait(word, seen);
   }
   if (!kvm.config.srcuWorkers) return;
   const workers = kvm.base + KVM.srcuWorkers;
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, workers);
+    if (cpu.stepped && cpu.stops(Op.Load, workers)) yield;
     const inside = cpu.load(workers);
     if (inside === 0) return;
-    if (cpu.stepped) yield cpu.at(Op.Wait, workers, inside);
+    if (cpu.stepped && cpu.stops(Op.Wait, workers, inside)) yield;
     cpu.wait(workers, inside);
   }
 }

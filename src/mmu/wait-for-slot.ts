@@ -13,9 +13,9 @@ export function* waitForSlot(vcpu: Vcpu): Steps<void> {
   if (invalidSlot === undefined) return;
   vcpu.invalidSlot = undefined;
   const word = invalidSlot.flagsWord;
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
   const flags = cpu.load(word);
   if ((flags & KVM_MEMSLOT_INVALID) === 0) return;
-  if (cpu.stepped) yield cpu.at(Op.Wait, word, flags);
+  if (cpu.stepped && cpu.stops(Op.Wait, word, flags)) yield;
   cpu.wait(word, flags);
 }

@@ -19,7 +19,8 @@ import type { Kvm } from '../mmu/kvm.ts';
 import { Observer, type RuleBreak } from '../mmu/observer.ts';
 import type { Machine } from '../scenario/build.ts';
 import { bootMachine, seedActor, startActor } from '../scenario/start.ts';
-import { DEFAULT_LIVELOCK_STEPS, Liveness, takeTurns } from './liveness.ts';
+import { Interleaver, type Overseer } from './interleaver.ts';
+import { DEFAULT_LIVELOCK_STEPS, Liveness } from './liveness.ts';
 import type { Violation } from './outcome.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -66,7 +67,7 @@ export interface ControlledResult {
 
 const DEFAULT_MAX_STEPS = 50_000_000;
 
-export class ControlledRuntime {
+export class ControlledRuntime implements Overseer {
   readonly kvm: Kvm;
   readonly cpus: readonly PlainCpu[];
   readonly log: RunLog = new RunLog();
@@ -79,10 +80,10 @@ export class ControlledRuntime {
   idle: ReadonlySet<number> = new Set();
   private readonly options: ControlledOptions;
   private readonly arena: Arena;
-  private readonly enabled: Int32Array;
   private readonly violations: Violation[] = [];
-  private running: Cpu | undefined;
+  private truncated = false;
   private readonly liveness: Liveness;
+  private readonly interleaver: Interleaver;
   private actors: readonly (Steps<void> | undefined)[] = [];
 
   constructor(options: ControlledOptions) {
@@ -96,7 +97,7 @@ export class ControlledRuntime {
     this.cpus = options.machine.actors.map(
       (spec, actor) => new PlainCpu(this.arena, this.log, { actor, ...actorIdentity(spec) }),
     );
-    this.enabled = new Int32Array(this.cpus.length);
+    this.interleaver = new Interleaver(this.cpus, this.arena.w, this);
     this.kvm.observer = options.judge.observer(this.kvm, this.report);
     const { observer } = this.kvm;
     if (observer.plainStore64 !== Observer.prototype.plainStore64) {
@@ -115,7 +116,7 @@ export class ControlledRuntime {
 
   private readonly report = (cpu: Cpu | undefined, rule: RuleBreak): void => {
     if (this.options.without?.has(rule.id) === true) return;
-    const actor = cpu ?? this.running;
+    const actor = cpu ?? this.cpus[this.interleaver.current];
     this.violations.push({
       ...rule,
       actor: actor?.actor ?? -1,
@@ -130,8 +131,7 @@ export class ControlledRuntime {
 
   /** Runs one schedule from the boot image. `listener` sees every operation, for traces. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): ControlledResult {
-    const { arena, cpus, log, enabled, kvm, options } = this;
-    const { w } = arena;
+    const { arena, cpus, log, kvm, options } = this;
     arena.reset();
     log.reset();
     log.listener = listener;
@@ -152,58 +152,13 @@ export class ControlledRuntime {
     }
     options.judge.begin(kvm);
     scheduler.begin(cpus, schedule);
-    const { violations, maxSteps, liveness } = this;
-    liveness.begin();
-
-    let live = actors.length - this.idle.size;
-    let current = -1;
-    let decisions = 0;
-    let preemptions = 0;
-    let truncated = false;
-    while (live > 0) {
-      let count = 0;
-      let currentEnabled = false;
-      for (let i = 0; i < cpus.length; i++) {
-        if (actors[i] === undefined) continue;
-        const cpu = cpus[i]!;
-        if (cpu.pendingOp === Op.Wait && w[cpu.pendingWord] === cpu.pendingExpected) continue;
-        if (i === current) currentEnabled = true;
-        enabled[count++] = i;
-      }
-      if (count === 0) {
-        this.reportDeadlock(actors);
-        break;
-      }
-      let next = enabled[0]!;
-      if (count > 1) {
-        if (liveness.fair) next = takeTurns(enabled, count, current);
-        else {
-          next = scheduler.pick(enabled, count, current);
-          decisions++;
-        }
-      }
-      if (!liveness.fair && currentEnabled && next !== current && !cpus[current]!.atSafepoint) preemptions++;
-      scheduler.step?.(next);
-      current = next;
-      this.running = cpus[next]!;
-      try {
-        if (actors[next]!.next().done === true) {
-          actors[next] = undefined;
-          live--;
-        }
-      } catch (error) {
-        if (!(error instanceof KernelBug)) throw error;
-        this.report(cpus[next], { id: error.id, text: error.message, words: error.words });
-      }
-      if (violations.length > 0) break;
-      liveness.step(log.steps);
-      if (violations.length > 0) break;
-      if (log.steps >= maxSteps) {
-        truncated = true;
-        break;
-      }
-    }
-    this.running = undefined;
+    this.liveness.begin();
+    this.truncated = false;
+    log.taker = this.interleaver;
+    this.interleaver.run(actors, scheduler);
+    const { truncated, violations, liveness } = this;
+    const { decisions, preemptions } = this.interleaver;
+    this.interleaver.current = -1;
     if (violations.length === 0 && !truncated) options.judge.atEnd(kvm, this.report);
     scheduler.end?.(decisions, log.steps, violations.length > 0);
     return {
@@ -216,6 +171,33 @@ export class ControlledRuntime {
       truncated,
       fairSuffixes: liveness.suffixes,
     };
+  }
+
+  get fair(): boolean {
+    return this.liveness.fair;
+  }
+
+  stepped(): boolean {
+    const { violations, log } = this;
+    if (violations.length > 0) return true;
+    this.liveness.step(log.steps);
+    if (violations.length > 0) return true;
+    this.truncated = log.steps >= this.maxSteps;
+    return this.truncated;
+  }
+
+  deadlocked(actors: readonly (Steps<void> | undefined)[]): void {
+    const waiting = this.cpus.filter((_, i) => actors[i] !== undefined);
+    this.report(waiting[0], {
+      id: 'deadlock',
+      text: `nobody can go on: ${this.describeActors(actors)}`,
+      words: waiting.map((cpu) => cpu.pendingWord),
+    });
+  }
+
+  threw(error: unknown, actor: number): void {
+    if (!(error instanceof KernelBug)) throw error;
+    this.report(this.cpus[actor], { id: error.id, text: error.message, words: error.words });
   }
 
   /** What each live actor is at, and who holds mmu_lock. */
@@ -233,15 +215,6 @@ export class ControlledRuntime {
         : `mmu_lock is held by ${this.cpus[owner - 1]?.name ?? `actor ${owner - 1}`}`;
     const slotsHolder = live.find((cpu) => (cpu.held & HELD_SLOTS) !== 0);
     return `${lines.join('; ')}; ${held}${slotsHolder === undefined ? '' : `; slots_lock is held by ${slotsHolder.name}`}`;
-  }
-
-  private reportDeadlock(actors: readonly (Steps<void> | undefined)[]): void {
-    const waiting = this.cpus.filter((_, i) => actors[i] !== undefined);
-    this.report(waiting[0], {
-      id: 'deadlock',
-      text: `nobody can go on: ${this.describeActors(actors)}`,
-      words: waiting.map((cpu) => cpu.pendingWord),
-    });
   }
 
   /** The machine's memory, as words. */

@@ -176,9 +176,3 @@ export class Liveness {
     if (this.fair && now - this.fairFrom > 2 * Math.max(livelockSteps, starvationSteps)) this.fair = false;
   }
 }
-
-/** The next actor after `current` that can go on, round by number. */
-export function takeTurns(enabled: Int32Array, count: number, current: number): number {
-  for (let i = 0; i < count; i++) if (enabled[i]! > current) return enabled[i]!;
-  return enabled[0]!;
-}

@@ -30,7 +30,7 @@ export function* touchPage(vcpu: Vcpu, root: number, l2Gfn: number, access: numb
     const pfn = yield* translate(vcpu, l2Gfn, access);
     if (pfn >= 0) {
       const write = access === ACCESS_WRITE;
-      if (cpu.stepped) yield cpu.at(write ? Op.Add : Op.Load, kvm.layout.memory + pfn);
+      if (cpu.stepped && cpu.stops(write ? Op.Add : Op.Load, kvm.layout.memory + pfn)) yield;
       accessGuestMemory(vcpu, l2Gfn, pfn, write);
       return true;
     }

@@ -46,6 +46,44 @@ describe.each(KINDS)('a pool in %s arena', (_kind, create) => {
   });
 });
 
+describe.each(KINDS)('many objects at once from %s arena', (_kind, create) => {
+  it('are those that would have come one by one, in the same order', () => {
+    const change = fc.record({
+      free: fc.array(fc.nat(4), { maxLength: 4 }),
+      take: fc.integer({ min: 0, max: 6 }),
+    });
+    holds(
+      fc.property(fc.array(change, { maxLength: 6 }), (changes) => {
+        const [one, many] = [create(layout), create(layout)].map((arena) => ({
+          arena,
+          pool: new Pool(arena, POOL_DESCS),
+        })) as [{ arena: Arena; pool: Pool }, { arena: Arena; pool: Pool }];
+        const out: number[] = [];
+        const at = layout.memory;
+        for (const { free, take } of changes) {
+          for (const index of free) {
+            const [object] = out.splice(index, 1);
+            if (object === undefined) continue;
+            one.pool.free(object);
+            many.pool.free(object);
+          }
+          const singly: number[] = [];
+          for (let object = 1; singly.length < take && object !== 0;) {
+            object = one.pool.alloc();
+            if (object !== 0) singly.push(object);
+          }
+          const got = many.pool.allocInto(at, take);
+          expect([...many.arena.w.subarray(at, at + got)]).toEqual(singly);
+          many.arena.w.fill(0, at, at + got);
+          out.push(...singly);
+          expect([many.pool.live, many.pool.highWater]).toEqual([one.pool.live, one.pool.highWater]);
+        }
+        expect(many.arena.w).toEqual(one.arena.w);
+      }),
+    );
+  });
+});
+
 describe('the pools of an arena', () => {
   it('never hand out an object that is out, whatever is allocated and freed', () => {
     holds(

@@ -4,7 +4,7 @@ import { Op } from '../../src/cpu/steps.ts';
 import { P1_ENGINE } from '../../src/mmu/default-engine.ts';
 import { KVM } from '../../src/mmu/kvm.ts';
 import { ControlledRuntime } from '../../src/runtime/controlled.ts';
-import { takeTurns } from '../../src/runtime/liveness.ts';
+import { takeTurns } from '../../src/runtime/interleaver.ts';
 import type { Scheduler } from '../../src/runtime/scheduler.ts';
 import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../../src/check/all.ts';

@@ -37,7 +37,7 @@ export function* testYoung(kvm: Kvm, cpu: Cpu, range: HostRange): Steps<boolean>
 function* age(kvm: Kvm, cpu: Cpu, range: HostRange, testOnly: boolean, flush: boolean): Steps<boolean> {
   let young = false;
   for (const { slot, start, end } of range.parts) {
-    if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+    if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
     if ((cpu.load(slot.flagsWord) & MEMSLOT_GONE) !== 0) continue;
     if (yield* kvm.engine.ageGfnRange(kvm, cpu, slot, start, end, testOnly, flush)) young = true;
   }
@@ -86,14 +86,14 @@ export function* ageRmap(kvm: Kvm, cpu: Cpu, head: number, testOnly: boolean): S
 export function* ageSpte(kvm: Kvm, cpu: Cpu, sptep: number, testOnly: boolean): Steps<boolean> {
   const f = kvm.format;
   const word = sptep * 2;
-  if (cpu.stepped) yield cpu.at(Op.Load64, word);
+  if (cpu.stepped && cpu.stops(Op.Load64, word)) yield;
   cpu.load64(sptep);
   const { lo, hi } = cpu;
   if (!isAccessedSpte(f, lo, hi)) return false;
   if (testOnly) return true;
   if (!adEnabled(hi)) return yield* kvm.engine.markForAccessTracking(kvm, cpu, sptep, lo, hi);
   // clear_bit(): what hardware does to the rest of the entry meanwhile stays.
-  if (cpu.stepped) yield cpu.at(Op.And, word);
+  if (cpu.stepped && cpu.stops(Op.And, word)) yield;
   cpu.and(word, ~f.accessedLo);
   return true;
 }
@@ -110,7 +110,7 @@ export function* markForAccessTracking(
   cpu.hi = hi;
   markForAccessTrack(kvm, cpu);
   const tracked = { lo: cpu.lo, hi: cpu.hi };
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   cpu.exchange64(sptep, tracked.lo, tracked.hi);
   inheritDirty(kvm, cpu, sptep, tracked.lo, tracked.hi);
   return true;

@@ -47,12 +47,12 @@ export function* changePte(
   writable: boolean,
 ): Steps<void> {
   const inProgress = kvm.base + KVM.invalidateInProgress;
-  if (cpu.stepped) yield cpu.at(Op.Load, inProgress);
+  if (cpu.stepped && cpu.stops(Op.Load, inProgress)) yield;
   if (cpu.load(inProgress) === 0) return;
   cpu.count(C.changePtes);
   yield* kvm.writeLock(cpu);
   for (const { slot, start: gfn } of range.parts) {
-    if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+    if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
     if ((cpu.load(slot.flagsWord) & MEMSLOT_GONE) !== 0) continue;
     for (let level = 1; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
       const head = slot.rmapWord(gfn, level);
@@ -79,16 +79,16 @@ function* setPteRmap(kvm: Kvm, cpu: Cpu, head: number, level: number, pfn: numbe
   for (let sptep = iterator.first(kvm, head, cpu.mmuReleases); sptep !== 0; sptep = iterator.next(kvm)) {
     const word = sptep * 2;
     any = true;
-    if (cpu.stepped) yield cpu.at(Op.Load64, word);
+    if (cpu.stepped && cpu.stops(Op.Load64, word)) yield;
     cpu.load64(sptep);
     if (!isShadowPresent(cpu.lo)) continue;
     kvm.engine.changedPteSpte(kvm, cpu, cpu.lo, cpu.hi, pfn);
     const { lo, hi } = cpu;
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
     mmuSpteClearTrackBits(kvm, cpu, sptep);
     // The entry stays in its head, and in the statistics.
     updatePageStats(kvm, level, 1);
-    if (cpu.stepped) yield cpu.at(Op.Store64, word);
+    if (cpu.stepped && cpu.stops(Op.Store64, word)) yield;
     cpu.store64(sptep, lo, hi);
   }
   return any;

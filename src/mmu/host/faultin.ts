@@ -38,7 +38,7 @@ export function* faultinPfn(vcpu: { readonly kvm: Kvm; readonly cpu: Cpu }, faul
   const { kvm, cpu } = vcpu;
   const { slot, gfn } = fault;
   const seq = kvm.base + KVM.invalidateSeq;
-  if (cpu.stepped) yield cpu.at(Op.Load, seq);
+  if (cpu.stepped && cpu.stops(Op.Load, seq)) yield;
   fault.seq = cpu.load(seq);
   // smp_rmb(): the count first, then the host (10.4).
   if (slot.layout.hostMap === 0) {
@@ -49,7 +49,7 @@ export function* faultinPfn(vcpu: { readonly kvm: Kvm; readonly cpu: Cpu }, faul
   const write = fault.write && !slot.config.readonly;
   const word = slot.hostWord(gfn);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     const value = cpu.load(word);
     if (valueAllows(value, write)) {
       fault.pfn = valuePfn(slot, gfn, value);
@@ -78,6 +78,6 @@ export function* prefetchAllowed(cpu: Cpu, slot: MemSlot, gfn: number): Steps<bo
   if (slot.config.readonly) return false;
   if (slot.layout.hostMap === 0) return true;
   const word = slot.hostWord(gfn);
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
   return valueAllows(cpu.load(word), true);
 }

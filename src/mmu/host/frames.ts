@@ -64,7 +64,7 @@ export function takeThisFrame(kvm: Kvm, pfn: number): void {
 /** Poisons a frame and puts it at the end of the ring. */
 export function* freeFrame(kvm: Kvm, cpu: Cpu, pfn: number): Steps<void> {
   const word = frameWord(kvm, pfn);
-  if (cpu.stepped) yield cpu.at(Op.Or, word);
+  if (cpu.stepped && cpu.stops(Op.Or, word)) yield;
   cpu.or(word, POISON);
   const tail = kvm.get(KVM.hostFreeTail);
   kvm.arena.put(entry(kvm, tail), pfn);
@@ -75,8 +75,8 @@ export function* freeFrame(kvm: Kvm, cpu: Cpu, pfn: number): Steps<void> {
 export function* copyFrame(kvm: Kvm, cpu: Cpu, from: number, to: number): Steps<void> {
   const source = frameWord(kvm, from);
   const target = frameWord(kvm, to);
-  if (cpu.stepped) yield cpu.at(Op.Load, source);
+  if (cpu.stepped && cpu.stops(Op.Load, source)) yield;
   const content = cpu.load(source);
-  if (cpu.stepped) yield cpu.at(Op.Store, target);
+  if (cpu.stepped && cpu.stops(Op.Store, target)) yield;
   cpu.store(target, content);
 }

@@ -32,14 +32,14 @@ export function* mmapReadLock(kvm: Kvm, cpu: Cpu): Steps<void> {
   const word = kvm.base + KVM.mmapLock;
   kvm.observer.lockOrder(cpu, 'mmap_lock', true);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     const readers = cpu.load(word);
     if (readers === WRITER) {
-      if (cpu.stepped) yield cpu.at(Op.Wait, word, WRITER);
+      if (cpu.stepped && cpu.stops(Op.Wait, word, WRITER)) yield;
       cpu.wait(word, WRITER);
       continue;
     }
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange, word);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange, word)) yield;
     if (cpu.compareExchange(word, readers, readers + 1) === readers) return;
   }
 }
@@ -48,14 +48,14 @@ export function* mmapReadLock(kvm: Kvm, cpu: Cpu): Steps<void> {
 export function* mmapReadUnlock(kvm: Kvm, cpu: Cpu): Steps<void> {
   const word = kvm.base + KVM.mmapLock;
   kvm.observer.lockOrder(cpu, 'mmap_lock', false);
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   cpu.add(word, -1);
 }
 
 /** mmap_write_trylock(): khugepaged does not wait, it goes on with another range. */
 export function* mmapTryWriteLock(kvm: Kvm, cpu: Cpu): Steps<boolean> {
   const word = kvm.base + KVM.mmapLock;
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange, word);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange, word)) yield;
   if (cpu.compareExchange(word, 0, WRITER) !== 0) return false;
   kvm.observer.lockOrder(cpu, 'mmap_lock', true);
   return true;
@@ -65,7 +65,7 @@ export function* mmapTryWriteLock(kvm: Kvm, cpu: Cpu): Steps<boolean> {
 export function* mmapWriteUnlock(kvm: Kvm, cpu: Cpu): Steps<void> {
   const word = kvm.base + KVM.mmapLock;
   kvm.observer.lockOrder(cpu, 'mmap_lock', false);
-  if (cpu.stepped) yield cpu.at(Op.Store, word);
+  if (cpu.stepped && cpu.stops(Op.Store, word)) yield;
   cpu.store(word, 0);
   cpu.notify(word);
 }

@@ -34,7 +34,7 @@ export function* ageGfnRangeLockless(
   for (let level = 1; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
     const last = slot.rmapWord(end - 1, level);
     for (let head = slot.rmapWord(start, level); head <= last; head++) {
-      if (cpu.stepped) yield cpu.at(Op.Load, head);
+      if (cpu.stepped && cpu.stops(Op.Load, head)) yield;
       if (cpu.load(head) === 0) continue;
       yield* rmapLock(kvm, cpu, head);
       if (yield* ageRmap(kvm, cpu, head, testOnly)) young = true;
@@ -57,7 +57,7 @@ export function* markForAccessTrackingAtomic(
   cpu.hi = hi;
   markForAccessTrack(kvm, cpu);
   const { lo: newLo, hi: newHi } = cpu;
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange64, sptep * 2)) yield;
   if (cpu.compareExchange64(sptep, lo, hi, newLo, newHi)) inheritDirty(kvm, cpu, sptep, newLo, newHi);
   return true;
 }

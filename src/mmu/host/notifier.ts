@@ -45,9 +45,9 @@ export function* mmuInvalidateEnd(kvm: Kvm, cpu: Cpu, start: number, end: number
   const inProgress = kvm.base + KVM.invalidateInProgress;
   kvm.put(KVM.invalidatesEnded, kvm.get(KVM.invalidatesEnded) + 1);
   const next = (kvm.w[seq]! + 1) & seqMask(kvm);
-  if (cpu.stepped) yield cpu.at(Op.Store, seq);
+  if (cpu.stepped && cpu.stops(Op.Store, seq)) yield;
   cpu.store(seq, next);
-  if (cpu.stepped) yield cpu.at(Op.Add, inProgress);
+  if (cpu.stepped && cpu.stops(Op.Add, inProgress)) yield;
   cpu.add(inProgress, -1);
   kvm.observer.invalidate(cpu, start, end, 'end');
 }
@@ -93,7 +93,7 @@ export function* unmapGfnRange(
  */
 export function* invalidateRangeStart(kvm: Kvm, cpu: Cpu, range: HostRange, unmaps = true): Steps<void> {
   const active = kvm.base + KVM.activeInvalidates;
-  if (cpu.stepped) yield cpu.at(Op.Add, active);
+  if (cpu.stepped && cpu.stops(Op.Add, active)) yield;
   cpu.add(active, 1);
   cpu.count(C.invalidations);
   yield* kvm.writeLock(cpu);
@@ -101,7 +101,7 @@ export function* invalidateRangeStart(kvm: Kvm, cpu: Cpu, range: HostRange, unma
   let owed = false;
   if (unmaps) {
     for (const { slot, start, end } of range.parts) {
-      if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+      if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
       if ((cpu.load(slot.flagsWord) & MEMSLOT_GONE) !== 0) continue;
       if (yield* kvm.engine.unmapGfnRange(kvm, cpu, slot, start, end)) owed = true;
     }
@@ -120,7 +120,7 @@ export function* invalidateRangeEnd(kvm: Kvm, cpu: Cpu, range: HostRange): Steps
   yield* mmuInvalidateEnd(kvm, cpu, range.start, range.end);
   yield* kvm.writeUnlock(cpu);
   const active = kvm.base + KVM.activeInvalidates;
-  if (cpu.stepped) yield cpu.at(Op.Add, active);
+  if (cpu.stepped && cpu.stops(Op.Add, active)) yield;
   cpu.add(active, -1);
   cpu.notify(active);
 }

@@ -25,7 +25,7 @@ export function valueAllows(value: number, write: boolean): boolean {
 export function* setHostEntry(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number, value: number): Steps<void> {
   const word = slot.hostWord(gfn);
   const old = kvm.w[word]!;
-  if (cpu.stepped) yield cpu.at(Op.Store, word);
+  if (cpu.stepped && cpu.stops(Op.Store, word)) yield;
   cpu.store(word, value);
   const by = Number(value !== 0) - Number(old !== 0);
   if (by === 0) return;

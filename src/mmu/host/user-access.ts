@@ -19,7 +19,7 @@ export function* handleMmFault(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number, w
   yield* swapIn(kvm, cpu, slot, gfn);
   if (!write) return;
   const word = slot.hostWord(gfn);
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
   const value = cpu.load(word);
   if (valueAllows(value, true) || !valueAllows(value, false)) return;
   // Whether somebody else still has the shared page is the host's to know.
@@ -31,12 +31,12 @@ export function* handleMmFault(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number, w
 export function* readGuestPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<number> {
   if (slot.layout.hostMap === 0) {
     const word = frameWord(kvm, slot.pfn(gfn));
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     return cpu.load(word);
   }
   const entry = slot.hostWord(gfn);
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, entry);
+    if (cpu.stepped && cpu.stops(Op.Load, entry)) yield;
     const value = cpu.load(entry);
     if (!valueAllows(value, false)) {
       yield* mmapReadLock(kvm, cpu);
@@ -45,10 +45,10 @@ export function* readGuestPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): 
       continue;
     }
     const word = frameWord(kvm, valuePfn(slot, gfn, value));
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     const content = cpu.load(word);
     // What was read counts only if the frame was behind the page all the time; poison says it was not.
-    if (cpu.stepped) yield cpu.at(Op.Load, entry);
+    if (cpu.stepped && cpu.stops(Op.Load, entry)) yield;
     if (cpu.load(entry) === value && !isPoisoned(content)) return content;
   }
 }
@@ -60,7 +60,7 @@ export function* readGuestPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): 
 export function* writeGuestPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<number> {
   if (slot.layout.hostMap === 0) {
     const word = frameWord(kvm, slot.pfn(gfn));
-    if (cpu.stepped) yield cpu.at(Op.Add, word);
+    if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
     return cpu.add(word, 1);
   }
   for (;;) {
@@ -70,7 +70,7 @@ export function* writeGuestPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number):
     let version = 0;
     if (allowed) {
       const word = frameWord(kvm, valuePfn(slot, gfn, value));
-      if (cpu.stepped) yield cpu.at(Op.Add, word);
+      if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
       version = cpu.add(word, 1);
     }
     yield* hostUnlock(kvm, cpu);

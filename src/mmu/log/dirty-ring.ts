@@ -56,7 +56,7 @@ export function* dirtyRingPush(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): 
     throw new KernelBug('D6', `the dirty ring of vCPU ${vcpu} is full, and gfn ${gfn} is dirty`, [entry]);
   }
   kvm.arena.put(entry + 1, gfn - slot.baseGfn);
-  if (cpu.stepped) yield cpu.at(Op.Store, entry);
+  if (cpu.stepped && cpu.stops(Op.Store, entry)) yield;
   cpu.store(entry, (kvm.slots.indexOf(slot) << RING_SLOT_SHIFT) | RING_DIRTIED);
   kvm.arena.put(push, (index + 1) | 0);
   cpu.count(C.dirtySet);
@@ -66,7 +66,7 @@ export function* dirtyRingPush(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): 
 export function* dirtyRingSoftFull(vcpu: Vcpu): Steps<boolean> {
   const { kvm, cpu } = vcpu;
   const reset = vcpu.word(VCPU.ringReset);
-  if (cpu.stepped) yield cpu.at(Op.Load, reset);
+  if (cpu.stepped && cpu.stops(Op.Load, reset)) yield;
   const used = (kvm.w[vcpu.word(VCPU.ringPush)]! - cpu.load(reset)) | 0;
   return used >= kvm.config.ringEntries - ringReserved(kvm.config);
 }

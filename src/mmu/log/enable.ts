@@ -65,7 +65,7 @@ export function* enableDirtyLogging(
   kvm.arena.put(slot.logStateWord, LOG_STATE_ENABLING);
   if (initiallySet && kvm.config.ringEntries === 0) setWholeBitmap(kvm, slot);
   // The new flags are published, and no fault that saw the old ones is left when the split begins (3.2).
-  if (cpu.stepped) yield cpu.at(Op.Or, slot.flagsWord);
+  if (cpu.stepped && cpu.stops(Op.Or, slot.flagsWord)) yield;
   cpu.or(slot.flagsWord, KVM_MEM_LOG_DIRTY_PAGES);
   yield* synchronizeSrcu(kvm, cpu);
   // Nobody can write to a READONLY slot, so there is nothing to split or to protect.
@@ -184,7 +184,7 @@ function* protectByDirtyBits(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<boolean> 
 export function* disableDirtyLogging(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   yield* mutexLock(cpu, kvm.slotsLock);
   if (isLogged(kvm, slot)) {
-    if (cpu.stepped) yield cpu.at(Op.And, slot.flagsWord);
+    if (cpu.stepped && cpu.stops(Op.And, slot.flagsWord)) yield;
     cpu.and(slot.flagsWord, ~KVM_MEM_LOG_DIRTY_PAGES);
     yield* synchronizeSrcu(kvm, cpu);
     kvm.arena.put(slot.logStateWord, LOG_STATE_OFF);

@@ -39,11 +39,11 @@ export function* getDirtyLog(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<number> {
   }
   for (let word = 0; word < slot.layout.bitmapWords; word += 2) {
     const at = slot.layout.dirtyBitmap + word;
-    if (cpu.stepped) yield cpu.at(Op.Load64, at);
+    if (cpu.stepped && cpu.stops(Op.Load64, at)) yield;
     cpu.load64(at >> 1);
     if ((cpu.lo | cpu.hi) === 0) continue;
     if (!manual) {
-      if (cpu.stepped) yield cpu.at(Op.Exchange64, at);
+      if (cpu.stepped && cpu.stops(Op.Exchange64, at)) yield;
       cpu.exchange64(at >> 1, 0, 0);
     }
     // exchange64 and load64 both leave what was read.
@@ -106,11 +106,11 @@ export function* clearDirtyLog(
     let takenLo = 0;
     let takenHi = 0;
     if (lo !== 0) {
-      if (cpu.stepped) yield cpu.at(Op.And, at);
+      if (cpu.stepped && cpu.stops(Op.And, at)) yield;
       takenLo = cpu.and(at, ~lo) & lo;
     }
     if (hi !== 0) {
-      if (cpu.stepped) yield cpu.at(Op.And, at + 1);
+      if (cpu.stepped && cpu.stops(Op.And, at + 1)) yield;
       takenHi = cpu.and(at + 1, ~hi) & hi;
     }
     if ((takenLo | takenHi) === 0) continue;

@@ -22,7 +22,7 @@ export function* markPageDirty(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): 
   }
   const bit = gfn - slot.baseGfn;
   const word = slot.layout.dirtyBitmap + (bit >>> 5);
-  if (cpu.stepped) yield cpu.at(Op.Or, word);
+  if (cpu.stepped && cpu.stops(Op.Or, word)) yield;
   const old = cpu.or(word, 1 << (bit & 31));
   if ((old & (1 << (bit & 31))) === 0) cpu.count(C.dirtySet);
   kvm.observer.dirtied(cpu, slot.config.id, gfn);
@@ -33,7 +33,7 @@ export function* emulateWrite(vcpu: Vcpu, slot: MemSlot, gfn: number): Steps<voi
   const { kvm, cpu } = vcpu;
   const index = yield* storeGuestPte(vcpu, gfn);
   const version = yield* writeGuestPage(kvm, cpu, slot, gfn);
-  if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+  if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
   const logged = (cpu.load(slot.flagsWord) & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
   if (logged && kvm.engine.emulatedWriteIsMarked(vcpu)) yield* markPageDirty(kvm, cpu, slot, gfn);
   if (kvm.config.l1Vcpus === 0 || !mayHoldTable(kvm, gfn)) return;

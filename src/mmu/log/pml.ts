@@ -56,7 +56,7 @@ export function* flushPmlBuffer(vcpu: Vcpu): Steps<void> {
     const gfn = kvm.w[kvm.layout.pml + index * pmlEntries + at]!;
     const slot = kvm.slotOf(gfn);
     if (slot === undefined) continue;
-    if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+    if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
     if ((cpu.load(slot.flagsWord) & KVM_MEM_LOG_DIRTY_PAGES) !== 0) yield* markPageDirty(kvm, cpu, slot, gfn);
   }
   yield* srcuReadUnlock(vcpu);
@@ -72,10 +72,10 @@ export function* syncDirtyLog(kvm: Kvm, cpu: Cpu): Steps<void> {
   const { vcpus, l1Vcpus } = kvm.config;
   for (let vcpu = vcpus - l1Vcpus; vcpu < vcpus; vcpu++) {
     const mode = kvm.vcpuWord(vcpu) + VCPU.mode;
-    if (cpu.stepped) yield cpu.at(Op.Load, mode);
+    if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
     const seen = cpu.load(mode);
     if ((seen & MODE_MASK) !== IN_GUEST_MODE) continue;
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange, mode);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange, mode)) yield;
     cpu.compareExchange(mode, seen, (seen & ~MODE_MASK) | EXITING_GUEST_MODE);
   }
 }

@@ -87,7 +87,7 @@ function* resetRing(kvm: Kvm, cpu: Cpu, vcpu: number): Steps<number> {
   for (let count = 0; ; count++) {
     const index = kvm.w[reset]!;
     const entry = ringEntry(kvm, vcpu, index);
-    if (cpu.stepped) yield cpu.at(Op.Load, entry);
+    if (cpu.stepped && cpu.stops(Op.Load, entry)) yield;
     const value = cpu.load(entry);
     if ((value & RING_HARVESTED) === 0) {
       yield* resetDirtyGfns(kvm, cpu, mask);
@@ -95,9 +95,9 @@ function* resetRing(kvm: Kvm, cpu: Cpu, vcpu: number): Steps<number> {
     }
     const slot = value >> RING_SLOT_SHIFT;
     const offset = kvm.w[entry + 1]!;
-    if (cpu.stepped) yield cpu.at(Op.Store, entry);
+    if (cpu.stepped && cpu.stops(Op.Store, entry)) yield;
     cpu.store(entry, 0);
-    if (cpu.stepped) yield cpu.at(Op.Store, reset);
+    if (cpu.stepped && cpu.stops(Op.Store, reset)) yield;
     cpu.store(reset, (index + 1) | 0);
     if (mask.add(slot, offset)) continue;
     yield* resetDirtyGfns(kvm, cpu, mask);

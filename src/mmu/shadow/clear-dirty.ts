@@ -22,7 +22,7 @@ export function* rmapClearDirty(kvm: Kvm, cpu: Cpu, head: number): Steps<boolean
       // spte_wrprot_for_clear_dirty(): one atomic bit, so that a D set meanwhile stays.
       if (!isWritable(kvm.w[word]!)) continue;
       kvm.assertMmuWrite(cpu, 'an SPTE');
-      if (cpu.stepped) yield cpu.at(Op.And, word);
+      if (cpu.stepped && cpu.stops(Op.And, word)) yield;
       const old = cpu.and(word, ~SPTE_W);
       if (!isWritable(old)) continue;
       const hi = kvm.w[word + 1]!;
@@ -31,11 +31,11 @@ export function* rmapClearDirty(kvm: Kvm, cpu: Cpu, head: number): Steps<boolean
       flush = true;
       continue;
     }
-    if (cpu.stepped) yield cpu.at(Op.Load64, word);
+    if (cpu.stepped && cpu.stops(Op.Load64, word)) yield;
     cpu.load64(sptep);
     const { lo, hi } = cpu;
     if ((lo & f.dirtyLo) === 0) continue;
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
     if (mmuSpteUpdate(kvm, cpu, sptep, lo & ~f.dirtyLo, hi)) flush = true;
   }
   return flush;

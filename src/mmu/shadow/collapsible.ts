@@ -31,7 +31,7 @@ export function* zapCollapsibleSptes(kvm: Kvm, cpu: Cpu, slot: MemSlot, head: nu
       sptep = iterator.next(kvm);
       continue;
     }
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
     yield* dropLeaf(kvm, cpu, sptep);
     flush = true;
     sptep = iterator.first(kvm, head, cpu.mmuReleases);

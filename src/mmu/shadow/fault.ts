@@ -90,7 +90,7 @@ function* pageFaultSrcu(vcpu: Vcpu, l2Gfn: number, access: number, present: bool
   const slot = kvm.slotOf(gw.gfn);
   if (slot === undefined) return yield* mmioFault(vcpu, l2Gfn, access);
   // The memslot as this fault sees it; SRCU keeps it valid until the fault ends.
-  if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+  if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
   const flags = cpu.load(slot.flagsWord);
   if ((flags & MEMSLOT_GONE) !== 0) return yield* mmioFault(vcpu, l2Gfn, access);
   const logged = (flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;

@@ -119,7 +119,7 @@ export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<vo
   if (isShadowPresent(lo)) {
     const parent = sptepToSp(kvm, sptep);
     const level = roleLevel(spRole(kvm, parent));
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
     if (isLarge(lo)) {
       const gfn = kvm.engine.splitFlushGfn(kvm, sptep, pageGetGfn(kvm, parent, spteIndex(kvm, sptep)));
       yield* dropLeaf(kvm, cpu, sptep);
@@ -130,7 +130,7 @@ export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<vo
       yield* flushRemoteTlbs(kvm, cpu, 'fault');
     }
   }
-  if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
   kvm.assertMmuWrite(cpu, 'an SPTE');
   makeNonleafSpte(kvm, cpu, spTable(kvm, sp), roleAdDisabled(spRole(kvm, sp)));
   cpu.store64(sptep, cpu.lo, cpu.hi);
@@ -147,7 +147,7 @@ export function* validateDirectSpte(vcpu: Vcpu, sptep: number, directAccess: num
   if (!isShadowPresent(lo) || isLarge(lo)) return;
   const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
   if (roleAccess(spRole(kvm, child)) === directAccess) return;
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   dropParentPte(kvm, cpu, child, sptep);
   const level = roleLevel(spRole(kvm, sptepToSp(kvm, sptep)));
   yield* flushRemoteTlbs(kvm, cpu, 'fault', spGfn(kvm, child), kvm.engine.directChildFlushPages(kvm, level));

@@ -75,7 +75,7 @@ export const L1_STEPS: L1Steps = {
   *gpteChanged(vcpu, level) {
     const { cpu, walker } = vcpu;
     const q = walker.pteQ[level]!;
-    if (cpu.stepped) yield cpu.at(Op.Load64, q * 2);
+    if (cpu.stepped && cpu.stops(Op.Load64, q * 2)) yield;
     cpu.load64(q);
     return cpu.lo !== walker.pteLo[level] || cpu.hi !== walker.pteHi[level];
   },

@@ -68,7 +68,7 @@ function* prefetchIndirect(
     const sptep = sptepOf(kvm, sp, index);
     if (index === own || isShadowPresent(kvm.w[sptep * 2]!)) continue;
     const q = gpteQ(kvm, spGfn(kvm, sp), index);
-    if (cpu.stepped) yield cpu.at(Op.Load64, q * 2);
+    if (cpu.stepped && cpu.stops(Op.Load64, q * 2)) yield;
     cpu.load64(q);
     const { lo, hi } = cpu;
     // prefetch_invalid_gpte(): not present, or never accessed by the guest.

@@ -33,7 +33,7 @@ export interface PteWrite {
  */
 export function* kvmMmuPteWrite(kvm: Kvm, cpu: Cpu, write: PteWrite): Steps<void> {
   const count = kvm.base + KVM.indirectShadowPages;
-  if (cpu.stepped) yield cpu.at(Op.Load, count);
+  if (cpu.stepped && cpu.stops(Op.Load, count)) yield;
   if (cpu.load(count) === 0) return;
   yield* kvm.writeLock(cpu);
   cpu.count(C.pteWrites);
@@ -81,7 +81,7 @@ export function* zapWrittenSpte(kvm: Kvm, cpu: Cpu, sptep: number): Steps<boolea
     if (isMmioSpte(kvm.format, lo, hi)) yield* clearMmioSpte(cpu, sptep);
     return false;
   }
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   if (isLastSpte(lo, roleLevel(spRole(kvm, sptepToSp(kvm, sptep))))) yield* dropLeaf(kvm, cpu, sptep);
   else dropParentPte(kvm, cpu, spteChildSp(kvm, lo, hi), sptep);
   return true;

@@ -14,7 +14,7 @@ export function* zapRmap(kvm: Kvm, cpu: Cpu, head: number): Steps<boolean> {
   for (;;) {
     const sptep = iterator.first(kvm, head, cpu.mmuReleases);
     if (sptep === 0) return any;
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
     yield* dropLeaf(kvm, cpu, sptep);
     any = true;
   }

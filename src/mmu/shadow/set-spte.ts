@@ -63,11 +63,11 @@ export function* setSpte(
   if (isShadowPresent(oldLo)) {
     const oldHi = kvm.w[word + 1]!;
     if (level > 1 && !isLarge(oldLo)) {
-      if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
+      if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
       dropParentPte(kvm, cpu, spteChildSp(kvm, oldLo, oldHi), sptep);
       flush = true;
     } else if (sptePfn(oldLo, oldHi) !== pfn) {
-      if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
+      if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
       yield* dropLeaf(kvm, cpu, sptep);
       flush = true;
     } else wasRmapped = true;
@@ -98,7 +98,7 @@ export function* setSpte(
     // A and D may be set by hardware in the meantime; the exchange sees them.
     if (kvm.w[word] === lo && kvm.w[word + 1] === hi) result = RET_PF_SPURIOUS;
     else {
-      if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
+      if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
       if (mmuSpteUpdate(kvm, cpu, sptep, lo, hi)) flush = true;
       kvm.observer.spteSet(cpu, sptep, baseGfn, level, lo, hi);
     }
@@ -108,7 +108,7 @@ export function* setSpte(
     if (kvm.config.flushBackend === 'range-l2') {
       pageSetTranslation(kvm, sptepToSp(kvm, sptep), spteIndex(kvm, sptep), baseGfn, access);
     }
-    if (cpu.stepped) yield cpu.at(Op.Store64, word);
+    if (cpu.stepped && cpu.stops(Op.Store64, word)) yield;
     cpu.store64(sptep, lo, hi);
     kvm.observer.spteSet(cpu, sptep, baseGfn, level, lo, hi);
   }

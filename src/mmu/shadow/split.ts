@@ -104,11 +104,11 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
       }
       let result = beginAttempt(pass, sptep);
       if (result === 0) {
-        if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+        if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
         if (engine.needTopupSplitCachesOrResched(kvm, cpu, pass.caches)) {
           result = yield* dropLockAndTopup(pass, sptep);
         } else {
-          if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+          if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
           const sp = getChild(pass, sptep);
           if (pass.unsyncHits.length > 0) {
             yield* zapPages(kvm, cpu, pass.unsyncHits.splice(0));
@@ -123,11 +123,11 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
             const flushes = engine.splitNeedsFlush(pass);
             if (flushes && engine.splitFlushesBeforeDrop) yield* flushForSplit(pass, sptep);
             kvm.observer.linkBegin(cpu, sptep, sp, pass.childHasTables);
-            if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+            if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
             if (engine.locksRmaps) yield* dropLeaf(kvm, cpu, sptep);
             else dropSpte(kvm, cpu, sptep);
             if (flushes && !engine.splitFlushesBeforeDrop) yield* flushForSplit(pass, sptep);
-            if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+            if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
             finishAttempt(pass, sptep, sp);
           }
         }
@@ -139,7 +139,7 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
       }
       sptep = nextAttempt(pass, walk.head, then);
     }
-    if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+    if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
     if (walk.wantsYield(cpu, false)) {
       if (pass.owes) yield* engine.settleDebt(pass, 'F2');
       yield* yieldWalk(walk, cpu, false);

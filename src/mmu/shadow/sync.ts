@@ -55,7 +55,7 @@ function* syncPage(vcpu: Vcpu, sp: number): Steps<boolean> {
     const sptep = sptepOf(kvm, sp, index);
     if (kvm.w[sptep * 2] === 0 && kvm.w[sptep * 2 + 1] === 0) continue;
     const q = gpteQ(kvm, spGfn(kvm, sp), index);
-    if (cpu.stepped) yield cpu.at(Op.Load64, q * 2);
+    if (cpu.stepped && cpu.stops(Op.Load64, q * 2)) yield;
     cpu.load64(q);
     const { lo, hi } = cpu;
     // prefetch_invalid_gpte(): not present, or L1 has taken A away.
@@ -67,7 +67,7 @@ function* syncPage(vcpu: Vcpu, sp: number): Steps<boolean> {
       // sync_mmio_spte()
       if (gfn !== mmioSpteGfn(kvm.w[sptep * 2]!, kvm.w[sptep * 2 + 1]!)) yield* clearMmioSpte(cpu, sptep);
     } else if (invalid || kvm.engine.syncDropsSpte(kvm, access, gfn, pageGetGfn(kvm, sp, index))) {
-      if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+      if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
       yield* dropLeaf(kvm, cpu, sptep);
       flush = true;
     } else if (yield* syncSpte(vcpu, sp, index, sptep, gfn, access)) flush = true;
@@ -115,13 +115,13 @@ function* syncSpte(
   const { lo, hi } = cpu;
   if (isWritable(lo)) {
     // Under mmu_lock the flag is enough: who turns logging on write-protects after publishing it (3.2).
-    if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+    if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
     if ((cpu.load(slot.flagsWord) & KVM_MEM_LOG_DIRTY_PAGES) !== 0) {
       yield* markPageDirty(kvm, cpu, slot, gfn);
     }
   }
   if (w[sptep * 2] === lo && w[sptep * 2 + 1] === hi) return false;
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   return mmuSpteUpdate(kvm, cpu, sptep, lo, hi);
 }
 
@@ -152,14 +152,14 @@ export function* mmuSyncChildren(vcpu: Vcpu, parent: number, canYield: boolean):
       if ((yield* kvmSyncPage(vcpu, sp, invalid)) === true) flush = true;
       pages.clearParents();
     }
-    if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+    if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
     const contended = rwlockNeedbreak(kvm, cpu);
     if (!needResched(kvm, cpu) && !contended) continue;
     yield* remoteFlushOrZap(kvm, cpu, invalid, flush);
     flush = false;
     if (!canYield) {
       const requests = vcpu.word(VCPU.requests);
-      if (cpu.stepped) yield cpu.at(Op.Or, requests);
+      if (cpu.stepped && cpu.stops(Op.Or, requests)) yield;
       cpu.or(requests, REQ_MMU_SYNC);
       return EINTR;
     }
@@ -176,7 +176,7 @@ export function* kvmMmuSyncRoots(vcpu: Vcpu): Steps<void> {
   if (sp === 0 || roleDirect(spRole(kvm, sp))) return;
   // is_unsync_root()
   const children = kvm.header(sp) + SP.unsyncChildren;
-  if (cpu.stepped) yield cpu.at(Op.Load, children);
+  if (cpu.stepped && cpu.stops(Op.Load, children)) yield;
   if (cpu.load(children) === 0) return;
   yield* kvm.writeLock(cpu);
   yield* mmuSyncChildren(vcpu, sp, true);

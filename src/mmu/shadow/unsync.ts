@@ -68,7 +68,7 @@ export function* mmuTryToUnsyncPages(
     // Nothing was unsynced before either of these: they hold for the whole loop.
     if (!canUnsync || !kvm.config.unsync) return true;
     const flags = kvm.header(sp) + SP.flags;
-    if (cpu.stepped) yield cpu.at(Op.Load, flags);
+    if (cpu.stepped && cpu.stops(Op.Load, flags)) yield;
     if ((cpu.load(flags) & SP_UNSYNC) !== 0) continue;
     if (prefetch) {
       if (locked) yield* spinUnlock(cpu, lockOf(kvm), kvm.observer);
@@ -78,7 +78,7 @@ export function* mmuTryToUnsyncPages(
       yield* spinLock(cpu, lockOf(kvm), kvm.observer);
       locked = true;
       // Another fault of the TDP MMU may have been faster.
-      if (cpu.stepped) yield cpu.at(Op.Load, flags);
+      if (cpu.stepped && cpu.stops(Op.Load, flags)) yield;
       if ((cpu.load(flags) & SP_UNSYNC) !== 0) continue;
     }
     yield* kvmUnsyncPage(kvm, cpu, sp);
@@ -94,7 +94,7 @@ function* kvmUnsyncPage(kvm: Kvm, cpu: Cpu, sp: number): Steps<void> {
   }
   cpu.count(C.unsyncPages);
   const flags = kvm.header(sp) + SP.flags;
-  if (cpu.stepped) yield cpu.at(Op.Store, flags);
+  if (cpu.stepped && cpu.stops(Op.Store, flags)) yield;
   cpu.store(flags, spFlags(kvm, sp) | SP_UNSYNC);
   yield* kvmMmuMarkParentsUnsync(kvm, cpu, sp);
 }
@@ -115,7 +115,7 @@ export function* markUnsync(kvm: Kvm, cpu: Cpu, sptep: number): Steps<void> {
   const children = spUnsyncChildren(kvm, sp);
   // is_unsync_root() reads the count of a root without any lock.
   const count = kvm.header(sp) + SP.unsyncChildren;
-  if (cpu.stepped) yield cpu.at(Op.Store, count);
+  if (cpu.stepped && cpu.stops(Op.Store, count)) yield;
   cpu.store(count, children + 1);
   if (children === 0) yield* kvmMmuMarkParentsUnsync(kvm, cpu, sp);
 }

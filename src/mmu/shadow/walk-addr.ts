@@ -74,7 +74,7 @@ export function* walkAddr(vcpu: Vcpu, l2Gfn: number, access: number): Steps<bool
       gw.tableGfn[level] = tableGfn;
       gw.pteQ[level] = q;
       gw.ptAccess[level] = pteAccess;
-      if (cpu.stepped) yield cpu.at(Op.Load64, q * 2);
+      if (cpu.stepped && cpu.stops(Op.Load64, q * 2)) yield;
       cpu.load64(q);
       ({ lo, hi } = cpu);
       if (!isPresentGpte(f, lo)) return false;
@@ -93,7 +93,7 @@ export function* walkAddr(vcpu: Vcpu, l2Gfn: number, access: number): Steps<bool
         const wanted = old | f.accessedLo | (at === level && write ? f.dirtyLo : 0);
         if (wanted === old) continue;
         const q = gw.pteQ[at]!;
-        if (cpu.stepped) yield cpu.at(Op.CompareExchange64, q * 2);
+        if (cpu.stepped && cpu.stops(Op.CompareExchange64, q * 2)) yield;
         if (!cpu.compareExchange64(q, old, gw.pteHi[at]!, wanted, gw.pteHi[at]!)) continue retry;
         gw.pteLo[at] = wanted;
       }

@@ -109,7 +109,7 @@ export function* slotHandleLevel(
   let flush = owed;
   do {
     if (yield* handler(walk.head)) flush = true;
-    if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+    if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
     if (walk.wantsYield(cpu, flush && flushOnYield)) {
       yield* yieldWalk(walk, cpu, flush && flushOnYield, reason);
       if (flushOnYield) flush = false;

@@ -43,7 +43,7 @@ export function* countIndirectPage(kvm: Kvm, cpu: Cpu, by: 1 | -1): Steps<void> 
     kvm.arena.put(word, kvm.w[word]! + by);
     return;
   }
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   cpu.add(word, by);
 }
 
@@ -79,7 +79,7 @@ export function* prepareZap(kvm: Kvm, cpu: Cpu, sp: number, invalid: number[]): 
       if (isMmioSpte(kvm.format, lo, kvm.w[sptep * 2 + 1]!)) yield* clearMmioSpte(cpu, sptep);
       continue;
     }
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
     if (isLastSpte(lo, level)) yield* dropLeaf(kvm, cpu, sptep);
     else {
       const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
@@ -91,7 +91,7 @@ export function* prepareZap(kvm: Kvm, cpu: Cpu, sp: number, invalid: number[]): 
     }
   }
   for (const sptep of pteListEntries(kvm, parentPtesWord(kvm, sp))) {
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
     dropParentPte(kvm, cpu, sp, sptep);
   }
   if (!roleInvalid(role) && !roleDirect(role)) yield* unaccountShadowed(kvm, cpu, sp);

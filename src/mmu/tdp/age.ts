@@ -64,12 +64,12 @@ export function* tdpAgeGfnRangeLockless(
   yield* rcuReadLock(kvm, cpu);
   let at = kvm.base + KVM.tdpRoots;
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, at);
+    if (cpu.stepped && cpu.stops(Op.Load, at)) yield;
     const root = cpu.load(at);
     if (root === 0) break;
     at = kvm.header(root) + SP.linkNext;
     const role = kvm.header(root) + SP.role;
-    if (cpu.stepped) yield cpu.at(Op.Load, role);
+    if (cpu.stepped && cpu.stops(Op.Load, role)) yield;
     if (roleInvalid(cpu.load(role))) continue;
     const iter = new TdpIter(kvm, root, PG_LEVEL_4K, start);
     for (yield* iter.start(cpu); iter.valid && iter.gfn < end; yield* iter.next(cpu)) {
@@ -89,13 +89,13 @@ function* ageLockless(kvm: Kvm, cpu: Cpu, iter: TdpIter): Steps<void> {
   const { lo, hi, sptep } = iter;
   const word = sptep * 2;
   if (adEnabled(hi)) {
-    if (cpu.stepped) yield cpu.at(Op.And, word);
+    if (cpu.stepped && cpu.stops(Op.And, word)) yield;
     cpu.and(word, ~kvm.format.accessedLo);
     return;
   }
   agedValue(kvm, cpu, iter);
   const { lo: newLo, hi: newHi } = cpu;
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange64, word);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange64, word)) yield;
   if (!cpu.compareExchange64(sptep, lo, hi, newLo, newHi)) return;
   kvm.engine.hostPageInherits(kvm, cpu, sptep, lo, hi, newLo, newHi);
   kvm.observer.tdpChanged(cpu, sptep, lo, hi, newLo, newHi);

@@ -68,7 +68,7 @@ function* handleRemovedPt(kvm: Kvm, cpu: Cpu, sp: number, shared: boolean): Step
     const sptep = sptepOf(kvm, sp, index);
     if (shared) yield* freezeSpte(cpu, sptep, frozenSpteLo);
     else {
-      if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+      if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
       cpu.load64(sptep);
       if (!isShadowPresent(cpu.lo)) continue;
       yield* kvm.engine.tdpWriteSpte(kvm, cpu, sptep, cpu.lo, cpu.hi, frozenSpteLo, 0, level);
@@ -84,10 +84,10 @@ function* handleRemovedPt(kvm: Kvm, cpu: Cpu, sp: number, shared: boolean): Step
 function* freezeSpte(cpu: Cpu, sptep: number, frozen: number): Steps<void> {
   const word = sptep * 2;
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, word);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
     cpu.exchange64(sptep, frozen, 0);
     if (!isRemovedSpte(cpu.lo, cpu.hi)) return;
-    if (cpu.stepped) yield cpu.at(Op.Wait, word, frozen);
+    if (cpu.stepped && cpu.stops(Op.Wait, word, frozen)) yield;
     cpu.wait(word, frozen);
   }
 }

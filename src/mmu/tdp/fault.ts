@@ -31,7 +31,7 @@ export function* tdpPageFault(vcpu: Vcpu, gfn: number, access: number, present: 
   let flags = MEMSLOT_GONE;
   if (slot !== undefined) {
     // The memslot as this fault sees it; SRCU keeps it valid until the fault ends.
-    if (cpu.stepped) yield cpu.at(Op.Load, slot.flagsWord);
+    if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
     flags = cpu.load(slot.flagsWord);
   }
   const exists = slot !== undefined && (flags & MEMSLOT_GONE) === 0;
@@ -75,7 +75,7 @@ function* isWriteTracked(vcpu: Vcpu, slot: MemSlot, gfn: number): Steps<boolean>
   const { kvm, cpu } = vcpu;
   if (!mayHoldTable(kvm, gfn)) return false;
   const word = slot.writeTrackWord(gfn);
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
   return cpu.load(word) > 0;
 }
 

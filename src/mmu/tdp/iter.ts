@@ -94,7 +94,7 @@ export class TdpIter {
 
   /** Loads the entry at hand again. */
   *reload(cpu: Cpu): Steps<void> {
-    if (cpu.stepped) yield cpu.at(Op.Load64, this.sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Load64, this.sptep * 2)) yield;
     cpu.load64(this.sptep);
     this.lo = cpu.lo;
     this.hi = cpu.hi;
@@ -181,7 +181,7 @@ export function* tdpMmuIterCondResched(
   reason: FlushReason = 'tdp',
 ): Steps<boolean> {
   if (iter.nextLastLevelGfn === iter.yieldedGfn) return false;
-  if (kvm.needbreakVisible && cpu.stepped) yield cpu.at(Op.Load, kvm.mmuLock.waitLock);
+  if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
   const contended = rwlockNeedbreak(kvm, cpu);
   if (!kvm.engine.walkerNeedsResched(kvm, cpu, flush, iter.gfn, iter.level) && !contended) return false;
   cpu.count(C.tdpYields);

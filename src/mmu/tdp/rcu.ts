@@ -31,9 +31,9 @@ export function* rcuReadLock(kvm: Kvm, cpu: Cpu): Steps<void> {
   if ((cpu.held & HELD_RCU) !== 0) throw new Error(`${cpu.name} nests RCU read sections`);
   const epoch = kvm.base + KVM.rcuEpoch;
   const word = readerWord(kvm, cpu.actor);
-  if (cpu.stepped) yield cpu.at(Op.Load, epoch);
+  if (cpu.stepped && cpu.stops(Op.Load, epoch)) yield;
   const now = cpu.load(epoch);
-  if (cpu.stepped) yield cpu.at(Op.Store, word);
+  if (cpu.stepped && cpu.stops(Op.Store, word)) yield;
   cpu.store(word, now + 1);
   cpu.held |= HELD_RCU;
 }
@@ -42,7 +42,7 @@ export function* rcuReadLock(kvm: Kvm, cpu: Cpu): Steps<void> {
 export function* rcuReadUnlock(kvm: Kvm, cpu: Cpu): Steps<void> {
   const word = readerWord(kvm, cpu.actor);
   cpu.held &= ~HELD_RCU;
-  if (cpu.stepped) yield cpu.at(Op.Store, word);
+  if (cpu.stepped && cpu.stops(Op.Store, word)) yield;
   cpu.store(word, 0);
   cpu.notify(word);
 }
@@ -57,9 +57,9 @@ export function* callRcu(kvm: Kvm, cpu: Cpu, sp: number): Steps<void> {
   spPut(kvm, sp, RCU_EPOCH, now);
   spPut(kvm, sp, RCU_NEXT, kvm.w[list]!);
   kvm.put(KVM.rcuPending, kvm.get(KVM.rcuPending) + 1);
-  if (cpu.stepped) yield cpu.at(Op.Store, list);
+  if (cpu.stepped && cpu.stops(Op.Store, list)) yield;
   cpu.store(list, sp);
-  if (cpu.stepped) yield cpu.at(Op.Store, epoch);
+  if (cpu.stepped && cpu.stops(Op.Store, epoch)) yield;
   cpu.store(epoch, now + 1);
   yield* spinUnlock(cpu, tdpPagesLock(kvm), kvm.observer);
   cpu.count(C.rcuQueued);
@@ -82,7 +82,7 @@ export function rcuFree(kvm: Kvm, cpu: Cpu, sp: number): void {
  */
 export function* rcuDrain(kvm: Kvm, cpu: Cpu): Steps<void> {
   const list = kvm.base + KVM.rcuList;
-  if (cpu.stepped) yield cpu.at(Op.Load, list);
+  if (cpu.stepped && cpu.stops(Op.Load, list)) yield;
   if (cpu.load(list) === 0) return;
   yield* spinLock(cpu, tdpPagesLock(kvm), kvm.observer);
   // Under the lock nothing is queued, so whoever is outside now cannot get at what is in the list.
@@ -102,7 +102,7 @@ export function* rcuDrain(kvm: Kvm, cpu: Cpu): Steps<void> {
     sp = next;
   }
   if (last !== 0) spPut(kvm, last, RCU_NEXT, 0);
-  if (cpu.stepped) yield cpu.at(Op.Store, list);
+  if (cpu.stepped && cpu.stops(Op.Store, list)) yield;
   cpu.store(list, kept);
   yield* spinUnlock(cpu, tdpPagesLock(kvm), kvm.observer);
 }
@@ -113,7 +113,7 @@ function* oldestReader(kvm: Kvm, cpu: Cpu): Steps<number> {
   const { actors, vcpus } = kvm.layout.dims;
   for (let actor = 0; actor < Math.max(actors, vcpus); actor++) {
     const word = readerWord(kvm, actor);
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     const value = cpu.load(word);
     if (value !== 0 && value - 1 < oldest) oldest = value - 1;
   }
@@ -125,10 +125,10 @@ export function* rcuBarrier(kvm: Kvm, cpu: Cpu): Steps<void> {
   const { actors, vcpus } = kvm.layout.dims;
   for (let actor = 0; actor < Math.max(actors, vcpus); actor++) {
     const word = readerWord(kvm, actor);
-    if (cpu.stepped) yield cpu.at(Op.Load, word);
+    if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
     const value = cpu.load(word);
     if (value === 0) continue;
-    if (cpu.stepped) yield cpu.at(Op.Wait, word, value);
+    if (cpu.stepped && cpu.stops(Op.Wait, word, value)) yield;
     cpu.wait(word, value);
   }
   yield* rcuDrain(kvm, cpu);

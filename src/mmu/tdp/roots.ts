@@ -37,10 +37,10 @@ const countWord = (kvm: Kvm, root: number): number => kvm.header(root) + SP.root
 /** kvm_tdp_mmu_get_root(): a further reference, unless the last one is gone. */
 export function* tdpMmuGetRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<boolean> {
   const word = countWord(kvm, root);
-  if (cpu.stepped) yield cpu.at(Op.Load, word);
+  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
   let seen = cpu.load(word);
   while (seen !== 0) {
-    if (cpu.stepped) yield cpu.at(Op.CompareExchange, word);
+    if (cpu.stepped && cpu.stops(Op.CompareExchange, word)) yield;
     const now = cpu.compareExchange(word, seen, seen + 1);
     if (now === seen) return true;
     seen = now;
@@ -54,20 +54,20 @@ export function* tdpMmuGetRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<boolean>
  */
 export function* tdpMmuPutRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
   const word = countWord(kvm, root);
-  if (cpu.stepped) yield cpu.at(Op.Add, word);
+  if (cpu.stepped && cpu.stops(Op.Add, word)) yield;
   const before = cpu.add(word, -1);
   if (before <= 0)
     throw new KernelBug('Q39', `root ${root} of the TDP MMU lost a reference it did not have`, [word]);
   if (before > 1) return;
   const role = kvm.header(root) + SP.role;
-  if (cpu.stepped) yield cpu.at(Op.Or, role);
+  if (cpu.stepped && cpu.stops(Op.Or, role)) yield;
   if (roleInvalid(cpu.or(role, ROLE_INVALID))) {
     yield* unlinkRoot(kvm, cpu, root);
     yield* kvm.engine.callRcu(kvm, cpu, root);
     return;
   }
   // Nobody can take a reference from 0; from 1, which is that of the work item, they may.
-  if (cpu.stepped) yield cpu.at(Op.Store, word);
+  if (cpu.stepped && cpu.stops(Op.Store, word)) yield;
   cpu.store(word, 1);
   yield* scheduleZapRoot(kvm, cpu, root);
 }
@@ -75,10 +75,10 @@ export function* tdpMmuPutRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
 /** tdp_mmu_schedule_zap_root(): the root, which is invalid, is zapped by and by; a reference to it is handed over. */
 function* scheduleZapRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
   const work = kvm.base + KVM.tdpZapWork;
-  if (cpu.stepped) yield cpu.at(Op.Add, work);
+  if (cpu.stepped && cpu.stops(Op.Add, work)) yield;
   cpu.add(work, 1);
   const flags = kvm.header(root) + SP.flags;
-  if (cpu.stepped) yield cpu.at(Op.Or, flags);
+  if (cpu.stepped && cpu.stops(Op.Or, flags)) yield;
   cpu.or(flags, SP_TDP_ZAP);
   cpu.notify(work);
 }
@@ -91,7 +91,7 @@ function* unlinkRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
     if (kvm.w[at] === 0) throw new KernelBug('Q39', `root ${root} of the TDP MMU is not on the list`, [at]);
     at = kvm.header(kvm.w[at]!) + SP.linkNext;
   }
-  if (cpu.stepped) yield cpu.at(Op.Store, at);
+  if (cpu.stepped && cpu.stops(Op.Store, at)) yield;
   cpu.store(at, kvm.w[kvm.header(root) + SP.linkNext]!);
   yield* spinUnlock(cpu, tdpPagesLock(kvm), kvm.observer);
 }
@@ -110,12 +110,12 @@ export function* tdpMmuNextRoot(kvm: Kvm, cpu: Cpu, prev: number, onlyValid: boo
   let at = prev === 0 ? kvm.base + KVM.tdpRoots : kvm.header(prev) + SP.linkNext;
   let next = 0;
   for (;;) {
-    if (cpu.stepped) yield cpu.at(Op.Load, at);
+    if (cpu.stepped && cpu.stops(Op.Load, at)) yield;
     next = cpu.load(at);
     if (next === 0) break;
     if (onlyValid) {
       const role = kvm.header(next) + SP.role;
-      if (cpu.stepped) yield cpu.at(Op.Load, role);
+      if (cpu.stepped && cpu.stops(Op.Load, role)) yield;
       if (roleInvalid(cpu.load(role))) {
         at = kvm.header(next) + SP.linkNext;
         continue;
@@ -146,7 +146,7 @@ export function* tdpMmuGetVcpuRoot(vcpu: Vcpu): Steps<number> {
   spPut(kvm, root, SP.rootCount, kvm.engine.tdpRootsPersist ? 2 : 1);
   yield* spinLock(cpu, tdpPagesLock(kvm), kvm.observer);
   spPut(kvm, root, SP.linkNext, kvm.get(KVM.tdpRoots));
-  if (cpu.stepped) yield cpu.at(Op.Store, kvm.base + KVM.tdpRoots);
+  if (cpu.stepped && cpu.stops(Op.Store, kvm.base + KVM.tdpRoots)) yield;
   cpu.store(kvm.base + KVM.tdpRoots, root);
   yield* spinUnlock(cpu, tdpPagesLock(kvm), kvm.observer);
   kvm.observer.getPage(cpu, root, true);
@@ -164,7 +164,7 @@ export function* tdpInvalidateAllRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
     // The reference of the TDP MMU becomes that of whoever zaps the root.
     if (!kvm.engine.tdpRootsPersist && !(yield* tdpMmuGetRoot(kvm, cpu, root))) continue;
     const role = kvm.header(root) + SP.role;
-    if (cpu.stepped) yield cpu.at(Op.Or, role);
+    if (cpu.stepped && cpu.stops(Op.Or, role)) yield;
     cpu.or(role, ROLE_INVALID);
     yield* scheduleZapRoot(kvm, cpu, root);
   }
@@ -176,7 +176,7 @@ export function* tdpInvalidateAllRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
  */
 export function* tdpRunZapWork(kvm: Kvm, cpu: Cpu): Steps<void> {
   const work = kvm.base + KVM.tdpZapWork;
-  if (cpu.stepped) yield cpu.at(Op.Load, work);
+  if (cpu.stepped && cpu.stops(Op.Load, work)) yield;
   if (cpu.load(work) === 0) return;
   yield* kvm.readLock(cpu);
   for (
@@ -186,11 +186,11 @@ export function* tdpRunZapWork(kvm: Kvm, cpu: Cpu): Steps<void> {
   ) {
     const flags = kvm.header(root) + SP.flags;
     if ((spFlags(kvm, root) & SP_TDP_ZAP) === 0) continue;
-    if (cpu.stepped) yield cpu.at(Op.And, flags);
+    if (cpu.stepped && cpu.stops(Op.And, flags)) yield;
     if ((cpu.and(flags, ~SP_TDP_ZAP) & SP_TDP_ZAP) === 0) continue;
     yield* tdpMmuZapRoot(kvm, cpu, root, true);
     yield* tdpMmuPutRoot(kvm, cpu, root);
-    if (cpu.stepped) yield cpu.at(Op.Add, work);
+    if (cpu.stepped && cpu.stops(Op.Add, work)) yield;
     cpu.add(work, -1);
     cpu.notify(work);
   }
@@ -207,12 +207,12 @@ export function* tdpZapInvalidatedRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
   const work = kvm.base + KVM.tdpZapWork;
   for (;;) {
     yield* tdpRunZapWork(kvm, cpu);
-    if (cpu.stepped) yield cpu.at(Op.Load, work);
+    if (cpu.stepped && cpu.stops(Op.Load, work)) yield;
     const left = cpu.load(work);
     if (left === 0) return;
     if (tdpRoots(kvm).some((root) => (spFlags(kvm, root) & SP_TDP_ZAP) !== 0)) continue;
     // Somebody else is at work on what is left.
-    if (cpu.stepped) yield cpu.at(Op.Wait, work, left);
+    if (cpu.stepped && cpu.stops(Op.Wait, work, left)) yield;
     cpu.wait(work, left);
   }
 }

@@ -34,11 +34,11 @@ export function* tdpWriteSpte(
   level: number,
 ): Steps<void> {
   if (isLastSpte(oldLo, level) && spteHasVolatileBits(kvm, oldLo, oldHi)) {
-    if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+    if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
     cpu.exchange64(sptep, lo, hi);
     return;
   }
-  if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
   cpu.store64(sptep, lo, hi);
   cpu.lo = oldLo;
   cpu.hi = oldHi;
@@ -61,7 +61,7 @@ export function* tdpWriteLeafAtomic(
     yield* tdpWriteSpte(kvm, cpu, sptep, oldLo, oldHi, lo, hi, level);
     return;
   }
-  if (cpu.stepped) yield cpu.at(Op.Exchange64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   cpu.exchange64(sptep, lo, hi);
 }
 
@@ -134,7 +134,7 @@ function* tdpCompareExchange(kvm: Kvm, cpu: Cpu, iter: TdpIter, lo: number, hi: 
     cpu.count(C.tdpFrozenRetries);
     return false;
   }
-  if (cpu.stepped) yield cpu.at(Op.CompareExchange64, iter.sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.CompareExchange64, iter.sptep * 2)) yield;
   if (cpu.compareExchange64(iter.sptep, iter.lo, iter.hi, lo, hi)) return true;
   iter.lo = cpu.lo;
   iter.hi = cpu.hi;
@@ -158,7 +158,7 @@ export function* tdpMmuZapSpteAtomic(
   if (!(yield* tdpCompareExchange(kvm, cpu, iter, removed, 0))) return EBUSY;
   if (!late) yield* handleChangedSpte(kvm, cpu, sptep, gfn, level, oldLo, oldHi, removed, 0, true);
   yield* flushRemoteTlbs(kvm, cpu, reason, gfn, kvm.engine.tdpFlushPages(kvm, level));
-  if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
   cpu.store64(sptep, 0, 0);
   cpu.notify(sptep * 2);
   if (late) yield* handleChangedSpte(kvm, cpu, sptep, gfn, level, oldLo, oldHi, 0, 0, true);

@@ -94,7 +94,7 @@ export function* tdpMmuZapAll(kvm: Kvm, cpu: Cpu): Steps<void> {
 export function* tdpMmuZapSp(kvm: Kvm, cpu: Cpu, sp: number): Steps<boolean> {
   const sptep = tdpParentSptep(kvm, sp);
   if (sptep === 0) throw new KernelBug('Q38', `page ${sp} of the TDP MMU is a root and cannot be zapped`, []);
-  if (cpu.stepped) yield cpu.at(Op.Load64, sptep * 2);
+  if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
   cpu.load64(sptep);
   if (!isShadowPresent(cpu.lo)) return false;
   const level = roleLevel(spRole(kvm, sp)) + 1;

@@ -20,7 +20,7 @@ export default defineBug({
   scenario: 'l1-remap',
   apply: () => ({
     *tdpWriteSpte(_kvm, cpu, sptep, oldLo, oldHi, lo, hi) {
-      if (cpu.stepped) yield cpu.at(Op.Store64, sptep * 2);
+      if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
       cpu.store64(sptep, lo, hi);
       cpu.lo = oldLo;
       cpu.hi = oldHi;

@@ -14,13 +14,13 @@ export default defineVariant({
   caughtBy: ['D1'],
   apply: () => ({
     *writeLock(cpu, lock) {
-      if (cpu.stepped) yield cpu.at(Op.Load, lock.cnts);
+      if (cpu.stepped && cpu.stops(Op.Load, lock.cnts)) yield;
       cpu.load(lock.cnts);
       noteWriteAcquired(cpu, false, 0);
     },
     *writeUnlock(cpu, lock) {
       noteWriteReleased(cpu);
-      if (cpu.stepped) yield cpu.at(Op.Load, lock.cnts);
+      if (cpu.stepped && cpu.stops(Op.Load, lock.cnts)) yield;
       cpu.load(lock.cnts);
     },
   }),
