@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { bugsCommand } from './bugs.ts';
+import { claimsCommand } from './claims.ts';
 import { conformCommand } from './conform.ts';
 import { exploreCommand } from './explore.ts';
 import { explainCommand } from './explain.ts';
@@ -67,6 +68,12 @@ const RUN_OPTIONS = [
   'budget',
   'workers',
   'markdown',
+  'claim',
+  'file',
+  'list',
+  'effort',
+  'control',
+  'expect',
   'clean',
   'scenario',
   'write',
@@ -84,6 +91,7 @@ const COMMANDS = [
   'prove',
   'conform',
   'bugs',
+  'claims',
   'list',
   'completion',
 ];
@@ -169,6 +177,7 @@ export async function main(given: readonly string[]): Promise<number> {
   parser.command(await explainCommand(args, target, done));
   parser.command(conformCommand(done));
   parser.command(bugsCommand(done));
+  parser.command(claimsCommand(done));
   parser.command(listCommand(done));
   await parser.parseAsync();
   return status;

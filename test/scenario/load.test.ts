@@ -41,6 +41,7 @@ const SHIPPED = [
   'rmap-recycle',
   'shadowed-tables',
   'tdp-races',
+  'tiny-descriptors',
   'tiny-notifier',
   'tiny-split',
   'two-roots',
