@@ -181,9 +181,9 @@ export function claimsCommand(done: (status: number) => void): CommandModule {
       const markdown = textOption(args, 'markdown');
       if (markdown !== undefined) checkWritable(markdown, 'markdown');
 
-      const dead = await canary();
-      if (dead.length > 0) {
-        for (const line of dead) process.stderr.write(`splitstorm: the canary is dead: ${line}\n`);
+      const net = await canary();
+      if (!net.alive) {
+        for (const line of net.dead) process.stderr.write(`splitstorm: the canary is dead: ${line}\n`);
         done(EXIT_HARNESS);
         return;
       }
@@ -255,6 +255,7 @@ export function claimsCommand(done: (status: number) => void): CommandModule {
           effort,
           ...(variant === undefined ? {} : { variant }),
           seconds,
+          canary: net.proved,
           claims: records,
         }),
         ({ width }) =>
