@@ -45,7 +45,7 @@ export const entryGfn = ({ lo, hi }: L1Entry): number => sptePfn(lo, hi);
 export function walkL1(kvm: Kvm, root: number, l2Gfn: number): L1Entry[] {
   const path: L1Entry[] = [];
   let tableGfn = kvm.config.tableGfn + kvm.l1RootTable(root);
-  for (let level = kvm.config.rootLevel; ; level--) {
+  for (let level = kvm.l1RootLevel(root); ; level--) {
     const entry = entryAt(kvm, root, level, tableGfn, walkIndex(kvm, l2Gfn, level));
     path.push(entry);
     if (!isMapped(kvm, entry) || isLeaf(kvm, entry)) return path;
@@ -60,7 +60,7 @@ export function tableEntries(kvm: Kvm, root: number, gfn: number, level: number)
 
 /** L1's table pages that no entry of a reachable table names, of those it may build with. */
 export function freeTables(kvm: Kvm): number[] {
-  const { tableGfn, tablePages, l1SpareTables, rootLevel, roots } = kvm.config;
+  const { tableGfn, tablePages, l1SpareTables, roots } = kvm.config;
   const used = new Set<number>();
   const visit = (root: number, gfn: number, level: number): void => {
     used.add(gfn);
@@ -70,7 +70,7 @@ export function freeTables(kvm: Kvm): number[] {
     }
   };
   roots.forEach((_, root) => {
-    visit(root, tableGfn + kvm.l1RootTable(root), rootLevel);
+    visit(root, tableGfn + kvm.l1RootTable(root), kvm.l1RootLevel(root));
   });
   const end = tableGfn + tablePages;
   return Array.from({ length: l1SpareTables }, (_, i) => end - l1SpareTables + i).filter(

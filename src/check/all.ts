@@ -20,6 +20,7 @@ import { installs } from './steps-install.ts';
 import { afterInvept } from './steps-invept.ts';
 import { multihit } from './steps-multihit.ts';
 import { notifierCounts } from './steps-notifier.ts';
+import { pageLives } from './steps-pages.ts';
 import { lockOrder } from './steps-order.ts';
 import { splitProgress } from './steps-progress.ts';
 import { tdpSplits } from './steps-tdp.ts';
@@ -77,6 +78,7 @@ export const ALL_STEP_CHECKS: readonly StepCheckFamily[] = [
   tdpSplits,
   multihit,
   afterInvept,
+  pageLives,
 ];
 
 /** Step checks that look only at what the actor itself holds or counts: these may run on worker threads too. */

@@ -27,7 +27,7 @@ class L1Walk {
   walk(kvm: Kvm, root: number, l2Gfn: number): boolean {
     let tableGfn = kvm.config.tableGfn + kvm.l1RootTable(root);
     this.access = ACC_USER | ACC_WRITE | ACC_EXEC;
-    for (let level = kvm.config.rootLevel; ; level--) {
+    for (let level = kvm.l1RootLevel(root); ; level--) {
       const q = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, level));
       const lo = kvm.w[q * 2]!;
       const hi = kvm.w[q * 2 + 1]!;

@@ -18,26 +18,44 @@ import { setRoot } from './tlb.ts';
 import { ROOT_L1, VCPU } from './vcpu-words.ts';
 import type { Vcpu } from './vcpu.ts';
 
-/** Counts the pages L1's tables need: the roots first, then tables in the order mappings first need them. */
-export function countGuestTables(config: Pick<KvmConfig, 'roots' | 'tableBits' | 'rootLevel'>): number {
-  const seen = new Set<string>();
-  let count = config.roots.length;
+/** Of the tables that L1 begins with: name to page, counted from `tableGfn`. */
+type GuestTables = ReadonlyMap<string, number>;
+type TableShape = Pick<KvmConfig, 'roots' | 'tableBits' | 'rootLevel'>;
+
+/** Name of the table of `level` on the way to `l2Gfn`; a root within another has that one's tables. */
+function tableName({ roots, tableBits }: TableShape, root: number, level: number, l2Gfn: number): string {
+  const span = (levels: number): number => 2 ** (levels * tableBits);
+  const { within, level: top } = roots[root]!;
+  if (within === undefined) return `${root}/${level}/${Math.floor(l2Gfn / span(level))}`;
+  const start = Math.floor(within.l2Gfn / span(top!)) * span(top!);
+  return `${within.root}/${level}/${Math.floor((start + l2Gfn) / span(level))}`;
+}
+
+/** The pages of L1's tables: the roots first, then tables in the order in which mappings first need them. */
+function guestTables(config: TableShape): GuestTables {
+  const tables = new Map<string, number>();
   config.roots.forEach((root, rootIndex) => {
+    const top = root.level ?? config.rootLevel;
     for (const mapping of root.mappings) {
       const pages = pagesPerHpage(mapping.level, config.tableBits);
       for (let k = 0; k < mapping.count; k++) {
         const l2Gfn = mapping.l2Gfn + k * pages;
-        for (let level = config.rootLevel - 1; level >= mapping.level; level--) {
-          const key = `${rootIndex}/${level}/${Math.floor(l2Gfn / 2 ** (level * config.tableBits))}`;
-          if (!seen.has(key)) {
-            seen.add(key);
-            count++;
-          }
+        for (let level = top - 1; level >= mapping.level; level--) {
+          const name = tableName(config, rootIndex, level, l2Gfn);
+          if (!tables.has(name)) tables.set(name, config.roots.length + tables.size);
         }
       }
     }
   });
-  return count;
+  return tables;
+}
+
+/** Counts the pages L1's tables need. */
+export const countGuestTables = (config: TableShape): number => config.roots.length + guestTables(config).size;
+
+/** Page of the top table of a root within another, counted from `tableGfn`; undefined if that one has none there. */
+export function tableWithin(config: TableShape, root: number): number | undefined {
+  return guestTables(config).get(tableName(config, root, config.roots[root]!.level!, 0));
 }
 
 function gpteLo(f: SpteFormat, mapping: L1Mapping): number {
@@ -58,12 +76,14 @@ const tableGpteLo = (f: SpteFormat): number => 0x7 | f.accessedLo | (f.name === 
  * in which they are needed.
  * @param rootTable page of the top table, counted from `tableGfn`
  * @param takeTable the next free page, counted likewise
+ * @param rootLevel level of the top table
  */
 export function mapInGuestTables(
   kvm: Kvm,
   rootTable: number,
   mapping: L1Mapping,
   takeTable: () => number,
+  rootLevel = kvm.config.rootLevel,
 ): void {
   const { config, w, format: f } = kvm;
   const put = (q: number, lo: number, hi: number): void => {
@@ -77,7 +97,7 @@ export function mapInGuestTables(
     const l2Gfn = mapping.l2Gfn + k * pages;
     const l1Gfn = mapping.l1Gfn + k * mapping.l1Step;
     let tableGfn = config.tableGfn + rootTable;
-    for (let level = config.rootLevel; level > mapping.level; level--) {
+    for (let level = rootLevel; level > mapping.level; level--) {
       const q = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, level));
       if (!isPresentGpte(f, w[q * 2]!)) {
         const gfn = config.tableGfn + takeTable();
@@ -96,7 +116,8 @@ export function buildGuestTables(kvm: Kvm): void {
   let nextTable = roots.length;
   roots.forEach((root, rootIndex) => {
     for (const mapping of root.mappings) {
-      mapInGuestTables(kvm, kvm.l1RootTable(rootIndex), mapping, () => nextTable++);
+      const take = (): number => nextTable++;
+      mapInGuestTables(kvm, kvm.l1RootTable(rootIndex), mapping, take, kvm.l1RootLevel(rootIndex));
     }
   });
 }
@@ -118,7 +139,7 @@ export function bootVm(kvm: Kvm): void {
 /** The role of an EPT02 root (kernel-facts 2.5). */
 export function rootRole(kvm: Kvm, root: number): number {
   return makeRole({
-    level: kvm.config.rootLevel,
+    level: kvm.l1RootLevel(root),
     direct: false,
     access: ACC_ALL,
     efer_nx: kvm.format.name === 'npt',

@@ -48,6 +48,10 @@ export interface L1Root {
   readonly smap?: boolean;
   /** Page, counted from `tableGfn`, of its top table; by default the roots come first, in their order. */
   readonly table?: number;
+  /** Levels of its tables (the page-walk length in its EPTP); `KvmConfig.rootLevel` by default. */
+  readonly level?: number;
+  /** Its top table is the one of its level by which the earlier root `root` translates `l2Gfn` (B-48). */
+  readonly within?: { readonly root: number; readonly l2Gfn: number };
   /** False: not a nested table but one of L1's own, shadowed by the legacy MMU (tdpMmu off, C1). */
   readonly guestMode?: boolean;
 }

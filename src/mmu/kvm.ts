@@ -229,6 +229,11 @@ export class Kvm {
     return this.config.roots[root]?.table ?? root;
   }
 
+  /** Levels of L1's root `root`, from 3 to 5. */
+  l1RootLevel(root: number): number {
+    return this.config.roots[root]?.level ?? this.config.rootLevel;
+  }
+
   slotOf(gfn: number): MemSlot | undefined {
     const { slots } = this;
     for (let i = 0; i < slots.length; i++) {

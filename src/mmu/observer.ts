@@ -112,6 +112,8 @@ export class Observer {
   guestWalkEntry(_cpu: Cpu, _lo: number, _hi: number, _level: number): void {}
   /** A pass of the TDP split over [start, end) begins or ends. */
   tdpSplitPass(_cpu: Cpu, _start: number, _end: number, _shared: boolean, _begin: boolean): void {}
+  /** A page that has just lost its last parent goes with it. */
+  orphanZapped(_cpu: Cpu, _sp: number): void {}
   /** kvm_mmu_prepare_zap_page. */
   zapPage(_cpu: Cpu, _sp: number): void {}
   /** The split caches were refilled; `low` says whether one was below its minimum. */

@@ -72,6 +72,8 @@ export class Vcpu {
 
 /** struct guest_walker: what a walk of L1's table found. Index 0 of the arrays is unused, 1 to 5 are levels. */
 export class GuestWalker {
+  /** Level of the top table, and of the entry that ended the walk. */
+  rootLevel = 0;
   level = 0;
   gfn = 0;
   pteAccess = 0;

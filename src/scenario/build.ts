@@ -13,7 +13,7 @@ import type { PopulateSpec, Scenario, Units } from './define.ts';
 import { arenaDims } from './dims.ts';
 import { PAGE_SIZE, type ParameterValues } from './parameters.ts';
 import { resolveParameters, type Purpose } from './resolve.ts';
-import { convertRoot } from './roots.ts';
+import { convertRoot, placeRoots } from './roots.ts';
 import { extraSlots } from './slots.ts';
 import { ScenarioError, validateMachine } from './validate.ts';
 
@@ -49,11 +49,13 @@ export function buildMachine(
   // Slot 0 holds L1's tables, from a fixed place on; the migrated slot starts at a level-3 boundary above it.
   const units: Units = { huge2, huge3, base: Math.max(huge3, Math.min(64, 2 * huge3)), pages };
   const spec = validateMachine(scenario.machine(p, units), scenario.name);
-  const roots = spec.roots.map((root, index) => convertRoot(scenario, root, index, units));
+  const shape = { tableBits: p.tableBits, rootLevel: p.rootLevel };
+  const converted = spec.roots.map((root, index) => convertRoot(scenario, root, index, units));
+  const roots = placeRoots(scenario, { ...shape, roots: converted });
   const cast = spec.cast ?? [];
   const spareTables = spec.spareTables ?? (p.l1Vcpus > 0 ? DEFAULT_SPARE_TABLES : 0);
   const tablePages =
-    countGuestTables({ roots, tableBits: p.tableBits, rootLevel: p.rootLevel }) + spareTables;
+    countGuestTables({ ...shape, roots }) + spareTables;
   const inSlot = spec.tables === 'migrated-slot';
   if (!inSlot && tablePages + FIRST_TABLE_GFN > units.base) {
     throw new ScenarioError(
@@ -67,8 +69,7 @@ export function buildMachine(
   let config: KvmConfig = {
     ...NO_CAST,
     format: p.format as 'ept' | 'npt',
-    tableBits: p.tableBits,
-    rootLevel: p.rootLevel,
+    ...shape,
     vcpus: p.vcpus + p.l1Vcpus,
     shards: p.splitters,
     slots: extraSlots(spec, units, [

@@ -13,14 +13,15 @@ export function checkRanges(scenario: Scenario, config: KvmConfig): void {
       (at, { baseGfn, npages }) => (at >= baseGfn && at < baseGfn + npages ? baseGfn + npages : at),
       first,
     ) > last;
-  const l2Pages = 2 ** (config.rootLevel * config.tableBits);
   config.roots.forEach((root, index) => {
+    const levels = root.level ?? config.rootLevel;
+    const l2Pages = 2 ** (levels * config.tableBits);
     root.mappings.forEach((mapping, at) => {
       const size = pagesPerHpage(mapping.level, config.tableBits);
       if (mapping.l2Gfn + mapping.count * size > l2Pages) {
         throw new ScenarioError(
           `scenario ${scenario.name}: roots.${index}.mappings.${at} ends at L2 gfn ${mapping.l2Gfn + mapping.count * size}, but ` +
-            `${config.rootLevel} levels of ${config.tableBits} bits reach only ${l2Pages}; raise rootLevel or tableBits`,
+            `${levels} levels of ${config.tableBits} bits reach only ${l2Pages}; raise rootLevel or tableBits`,
         );
       }
       const last = mapping.l1Gfn + (mapping.count - 1) * mapping.l1Step + size - 1;
@@ -48,7 +49,8 @@ export function checkPopulate(scenario: Scenario, { populate }: MachineSpec, roo
 
 /** Below this the first fault cannot even map one page (kernel-facts 2.2). */
 export function checkMmuPages(config: KvmConfig): void {
-  const least = config.roots.length * config.rootLevel + KVM_MIN_FREE_MMU_PAGES;
+  const least =
+    config.roots.reduce((sum, { level }) => sum + (level ?? config.rootLevel), 0) + KVM_MIN_FREE_MMU_PAGES;
   if (config.nrMmuPages !== 0 && config.nrMmuPages < least) {
     throw new ParameterError(
       'mmuPages',

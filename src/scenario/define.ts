@@ -31,6 +31,13 @@ export interface MappingSpec {
 export interface RootSpec {
   readonly name: string;
   readonly mappings: readonly MappingSpec[];
+  /** Levels of its tables; those of the parameter `rootLevel` by default. */
+  readonly level?: 3 | 4 | 5;
+  /**
+   * Its top table, of its `level`, is the one by which the earlier root `root` translates `l2Gfn`: L1 runs L2 on a part of
+   * other tables, so that one shadow page is a root and a child.
+   */
+  readonly within?: { readonly root: number; readonly l2Gfn: number };
   /** L1 runs it with CR4.SMEP, which makes its shadow pages a role of their own. */
   readonly smep?: boolean;
   /** False: not a nested table but one of L1's own, for the legacy shadow MMU (`tdpMmu` off). */

@@ -1,5 +1,6 @@
 /** L1's nested roots as the machine has them. */
-import type { L1Root } from '../mmu/config.ts';
+import { tableWithin } from '../mmu/boot.ts';
+import type { KvmConfig, L1Root } from '../mmu/config.ts';
 import type { MappingSpec, RootSpec, Scenario, Units } from './define.ts';
 import { ScenarioError } from './validate.ts';
 
@@ -9,6 +10,8 @@ export function convertRoot(scenario: Scenario, root: RootSpec, index: number, u
     name: root.name,
     smep: root.smep ?? false,
     guestMode: root.guestMode ?? true,
+    ...(root.level === undefined ? {} : { level: root.level }),
+    ...(root.within === undefined ? {} : { within: root.within }),
     mappings: root.mappings.map((mapping, at) => {
       const perm = mapping.perm ?? 'rwx';
       const size = pagesOf(mapping);
@@ -30,4 +33,35 @@ export function convertRoot(scenario: Scenario, root: RootSpec, index: number, u
       };
     }),
   };
+}
+
+/** Finds the top tables of roots that are part of others. @throws ScenarioError if there is no such table */
+export function placeRoots(
+  scenario: Scenario,
+  shape: Pick<KvmConfig, 'roots' | 'tableBits' | 'rootLevel'>,
+): L1Root[] {
+  return shape.roots.map((root, index) => {
+    const { within, level } = root;
+    if (within === undefined) return root;
+    const where = `scenario ${scenario.name}: roots.${index}.within`;
+    const outer = within.root < index ? shape.roots[within.root] : undefined;
+    if (outer === undefined || outer.within !== undefined) {
+      throw new ScenarioError(
+        `${where}.root: ${within.root} given, allowed is an earlier root with tables of its own`,
+      );
+    }
+    const levels = outer.level ?? shape.rootLevel;
+    if (level === undefined || level >= levels) {
+      throw new ScenarioError(
+        `roots.${index}.level of scenario ${scenario.name}: ${level ?? 'nothing'} given, allowed is less than ${levels}, the levels of root ${within.root}`,
+      );
+    }
+    const table = tableWithin(shape, index);
+    if (table === undefined) {
+      throw new ScenarioError(
+        `${where}.l2Gfn: ${within.l2Gfn} given, allowed is where root ${within.root} has a table of level ${level}`,
+      );
+    }
+    return { ...root, table };
+  });
 }

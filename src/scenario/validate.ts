@@ -84,6 +84,8 @@ const machineSchema = z.strictObject({
       z.strictObject({
         name: z.string().min(1),
         mappings: z.array(mapping).min(1),
+        level: z.union([z.literal(3), z.literal(4), z.literal(5)]).optional(),
+        within: z.strictObject({ root: z.int().min(0).max(3), l2Gfn: gfn }).optional(),
         smep: z.boolean().optional(),
         guestMode: z.boolean().optional(),
       }),

@@ -18,6 +18,8 @@ export interface BugRecord {
   readonly expected: string;
   /** Checks that may fire before it, each with the reason why that is as good. */
   readonly mayFireFirst: Readonly<Record<string, string>>;
+  /** Checks that a hunt leaves out, each with the reason: they see an older bug that this one cannot do without. */
+  readonly without: Readonly<Record<string, string>>;
 }
 
 export interface BugSpec {
@@ -31,6 +33,7 @@ export interface BugSpec {
   readonly needs: string;
   readonly expected: string;
   readonly mayFireFirst?: Readonly<Record<string, string>>;
+  readonly without?: Readonly<Record<string, string>>;
   /** Further ids of kernel-facts. */
   readonly facts?: readonly string[];
   readonly scenario: string;
@@ -41,7 +44,7 @@ export interface BugSpec {
 /** A bug: a variant that restores what the kernel did, with its record. */
 export function defineBug(spec: BugSpec): Variant {
   const { name, summary, scenario, parameters, apply, id, fix = [], year, wrong, needs, expected } = spec;
-  const mayFireFirst = spec.mayFireFirst ?? {};
+  const { mayFireFirst = {}, without = {} } = spec;
   return defineVariant({
     name,
     summary,
@@ -50,7 +53,7 @@ export function defineBug(spec: BugSpec): Variant {
     caughtBy: [expected, ...Object.keys(mayFireFirst)],
     scenario,
     ...(parameters === undefined ? {} : { parameters }),
-    bug: { id, fix, year, wrong, needs, expected, mayFireFirst },
+    bug: { id, fix, year, wrong, needs, expected, mayFireFirst, without },
     apply,
   });
 }

@@ -34,7 +34,7 @@ export function quarryOf(variant: Variant, scenario?: string): Quarry {
     summary: variant.summary,
     scenario: scenario ?? variant.scenario ?? ANYWHERE,
     parameters: scenario === undefined ? texts(variant.parameters) : {},
-    without: expected === ACCOUNTING ? [] : [ACCOUNTING],
+    without: [...(expected === ACCOUNTING ? [] : [ACCOUNTING]), ...Object.keys(variant.bug?.without ?? {})],
     expected,
     accepted: variant.caughtBy,
   };

@@ -224,7 +224,7 @@ function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
   const { kvm, cpu, walker: gw } = vcpu;
   const directAccess = gw.pteAccess;
   const childAccess = kvm.engine.directChildAccess(gw);
-  let level = kvm.config.rootLevel;
+  let level = gw.rootLevel;
   let sptep = sptepOf(kvm, vcpu.rootSp, walkIndex(kvm, fault.l2Gfn, level));
   if (yield* kvm.engine.gpteChanged(vcpu, level)) return RET_PF_RETRY;
 

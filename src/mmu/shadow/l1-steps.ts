@@ -83,7 +83,7 @@ export const L1_STEPS: L1Steps = {
   isSelfChangeMapping(kvm, walker) {
     if ((walker.pteAccess & ACC_WRITE) === 0) return false;
     const mask = ~(kvm.pages(walker.level) - 1);
-    for (let level = walker.level; level <= kvm.config.rootLevel; level++) {
+    for (let level = walker.level; level <= walker.rootLevel; level++) {
       if (((walker.gfn ^ walker.tableGfn[level]!) & mask) === 0) return true;
     }
     return false;

@@ -66,7 +66,7 @@ export function* walkAddr(vcpu: Vcpu, l2Gfn: number, access: number): Steps<bool
   retry: for (;;) {
     let tableGfn = kvm.config.tableGfn + kvm.l1RootTable(vcpu.rootIndex);
     let pteAccess = ACC_ALL;
-    let level = kvm.config.rootLevel;
+    let level = (gw.rootLevel = kvm.l1RootLevel(vcpu.rootIndex));
     let lo = 0;
     let hi = 0;
     for (; ; level--) {
@@ -88,7 +88,7 @@ export function* walkAddr(vcpu: Vcpu, l2Gfn: number, access: number): Steps<bool
     if ((pteAccess & access) !== access) return false;
 
     if (kvm.config.l1AdBits) {
-      for (let at = kvm.config.rootLevel; at >= level; at--) {
+      for (let at = gw.rootLevel; at >= level; at--) {
         const old = gw.pteLo[at]!;
         const wanted = old | f.accessedLo | (at === level && write ? f.dirtyLo : 0);
         if (wanted === old) continue;

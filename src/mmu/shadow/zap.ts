@@ -86,6 +86,7 @@ export function* prepareZap(kvm: Kvm, cpu: Cpu, sp: number, invalid: number[]): 
       dropParentPte(kvm, cpu, child, sptep);
       // A nested child nobody points to any more is zapped with its parent.
       if (kvm.engine.zapsOrphan(kvm, child)) {
+        kvm.observer.orphanZapped(cpu, child);
         added += yield* prepareZap(kvm, cpu, child, invalid);
       }
     }

@@ -1,5 +1,6 @@
 import { ROLE_INVALID } from '../../mmu/role.ts';
 import { defineBug } from '../bug.ts';
+import staleCheckBeforeReclaim from './b-44-stale-check-before-reclaim.ts';
 
 export default defineBug({
   name: 'b-47-child-inherits-invalid',
@@ -13,14 +14,18 @@ export default defineBug({
   needs: 'The order of B-44, which let such faults go on.',
   expected: 'Q1',
   mayFireFirst: {
-    D17: 'the fault goes on under a root that has gone, which is what lets the bit be inherited',
     Q12: 'the role of the child is not made from its parent',
+    Q15: 'a zapped root has present entries again',
     Q8: 'a page hangs below an invalid one',
   },
+  without: {
+    Q16: 'that the root goes at all is B-48',
+    D17: 'that the fault goes on below it is B-44',
+  },
   facts: ['childInheritsInvalid'],
-  scenario: 'reclaim-at-limit',
+  scenario: 'root-in-root',
   apply: (base) => ({
-    reclaimsBeforeStaleCheck: false,
+    ...staleCheckBeforeReclaim.apply(base),
     childRole: (parent, direct, access) => base.childRole(parent, direct, access) | (parent & ROLE_INVALID),
   }),
 });

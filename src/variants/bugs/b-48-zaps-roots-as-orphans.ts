@@ -13,11 +13,8 @@ export default defineBug({
     'EPT12 tables make such pages.',
   needs: 'A nested root that is linked as a child as well.',
   expected: 'Q16',
-  mayFireFirst: {
-    Q15: 'a zapped page is still a root',
-  },
   facts: ['zapRootsIgnoringCount'],
-  scenario: 'two-roots',
+  scenario: 'root-in-root',
   apply: () => ({
     zapsOrphan: (kvm, child) => roleGuestMode(spRole(kvm, child)) && kvm.w[parentPtesWord(kvm, child)] === 0,
   }),

@@ -50,6 +50,7 @@ import nestedUsesDirtyBits from './nested-uses-dirty-bits.ts';
 import neverFlushOnReuse from './never-flush-on-reuse.ts';
 import noRestartAfterEagain from './no-restart-after-eagain.ts';
 import noRestartAfterSuccess from './no-restart-after-success.ts';
+import noSkipInvalidSp from './no-skip-invalid-sp.ts';
 import nxKeptOn4k from './nx-kept-on-4k.ts';
 import oneDescriptorShort from './one-descriptor-short.ts';
 import psKeptAt4k from './ps-kept-at-4k.ts';
@@ -108,6 +109,7 @@ export const BUGS: readonly Variant[] = [
   neverFlushOnReuse,
   noRestartAfterEagain,
   noRestartAfterSuccess,
+  noSkipInvalidSp,
   nxKeptOn4k,
   oneDescriptorShort,
   psKeptAt4k,

@@ -1,0 +1,48 @@
+/**
+ * The life of a shadow page as it goes on. Q1: a page is valid when it is made (B-47). Q8: nothing is split below a page that
+ * was zapped (3.4). Q16: who has a page as a root counts
+ * like a parent, so a page that loses its last parent and is in use as a root must not go with it, or vCPUs reload a root
+ * that nothing was wrong with (B-48).
+ */
+import type { Cpu } from '../cpu/cpu.ts';
+import { roleInvalid } from '../mmu/role.ts';
+import { SP, spRole, spRootCount, sptepToSp } from '../mmu/shadow-page.ts';
+import { pageName } from './naming.ts';
+import { StepCheckBase } from './step-check.ts';
+import type { StepCheckFamily } from './types.ts';
+
+class PageLives extends StepCheckBase {
+  override begin(): void {}
+
+  override getPage(cpu: Cpu, sp: number, created: boolean): void {
+    const { kvm } = this;
+    if (!created || !roleInvalid(spRole(kvm, sp))) return;
+    this.report(cpu, 'Q1', `${pageName(kvm, sp)} was made invalid: nobody will find it`, [
+      kvm.header(sp) + SP.role,
+    ]);
+  }
+
+  override splitChild(cpu: Cpu, hugeSptep: number, child: number): void {
+    const { kvm } = this;
+    const sp = sptepToSp(kvm, hugeSptep);
+    if (!roleInvalid(spRole(kvm, sp))) return;
+    this.report(cpu, 'Q8', `${pageName(kvm, child)} is to hang below ${pageName(kvm, sp)}, which was zapped`, [
+      hugeSptep * 2,
+      kvm.header(sp) + SP.role,
+    ]);
+  }
+
+  override orphanZapped(cpu: Cpu, sp: number): void {
+    const { kvm } = this;
+    const roots = spRootCount(kvm, sp);
+    if (roots === 0) return;
+    this.report(cpu, 'Q16', `${pageName(kvm, sp)} went with its last parent, and is the root of ${roots}`, [
+      kvm.header(sp) + SP.rootCount,
+    ]);
+  }
+}
+
+export const pageLives: StepCheckFamily = {
+  ids: ['Q1', 'Q8', 'Q16'],
+  make: (kvm, broken) => new PageLives(kvm, broken),
+};
