@@ -28,7 +28,7 @@ export default defineScenario({
         { name: 'inner', level: 4, within: { root: 0, l2Gfn: 0 }, mappings },
       ],
       populate: 'all',
-      cast: [{ kind: 'l1-vcpu' }, { kind: 'reclaim' }],
+      cast: [{ kind: 'l1-vcpu' }, { kind: 'reclaim' }, { kind: 'log-toggle' }],
     };
   },
 });

@@ -16,6 +16,7 @@ import type { CastOptions } from './context.ts';
 import { drawMove, movesOfSchedule } from './swarm.ts';
 import {
   entryGfn,
+  executeOnlyLeaf,
   flipPermission,
   freeTables,
   isLeaf,
@@ -49,6 +50,9 @@ export const L1_MOVES = [
   'hugeToTable',
   'tableToHuge',
   'reuse',
+  'executeOnly',
+  'tableExec',
+  'unmapTable',
 ] as const;
 export type L1Move = (typeof L1_MOVES)[number];
 
@@ -156,6 +160,23 @@ export class L1Guest implements Guest {
         if (entry === undefined) return;
         const flipped = flipPermission(kvm, entry, ACC_WRITE);
         return yield* this.change(entry, flipped, flipped.less, true);
+      }
+      case 'tableExec': {
+        const entry = this.find((e) => isMapped(kvm, e) && !isLeaf(kvm, e));
+        if (entry === undefined) return;
+        const flipped = flipPermission(kvm, entry, ACC_EXEC);
+        return yield* this.change(entry, flipped, flipped.less);
+      }
+      case 'unmapTable': {
+        const entry = this.find((e) => isMapped(kvm, e) && !isLeaf(kvm, e) && e.level === 2);
+        if (entry !== undefined) yield* this.change(entry, { lo: 0, hi: 0 }, true);
+        return;
+      }
+      case 'executeOnly': {
+        const entry = this.find((e) => isLeaf(kvm, e));
+        const value = entry === undefined ? undefined : executeOnlyLeaf(kvm, entry);
+        if (value !== undefined) yield* this.change(entry!, value, true);
+        return;
       }
       case 'hugeToTable': {
         const entry = this.find((e) => isLeaf(kvm, e) && e.level > 1);

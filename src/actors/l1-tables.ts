@@ -10,6 +10,9 @@ import type { MemSlot } from '../mmu/memslot.ts';
 import { gpteQ, isLastGpte, isPresentGpte, walkIndex } from '../mmu/shadow/walk-addr.ts';
 import { pfnHi, pfnLo } from '../mmu/spte.ts';
 
+/** EPT's bit 0, the right to read. */
+const EPT_R = 1;
+
 /** Looks before L1 gives up to find what it wants. */
 export const TRIES = 6;
 
@@ -140,9 +143,19 @@ export function flipPermission(
 ): GpteValue & { readonly less: boolean } {
   const f = kvm.format;
   const { lo, hi } = entry;
+  // What EPT lets be written can be read as well.
+  if (acc === ACC_WRITE && f.name === 'ept' && (lo & EPT_R) === 0) {
+    return { lo: lo | EPT_R | SPTE_W, hi, less: false };
+  }
   if (acc === ACC_WRITE) return { lo: lo ^ SPTE_W, hi, less: (lo & SPTE_W) !== 0 };
   if (f.name === 'ept') return { lo: lo ^ f.execLo, hi, less: (lo & f.execLo) !== 0 };
   return { lo, hi: hi ^ f.nxHi, less: (hi & f.nxHi) === 0 };
+}
+
+/** The leaf with the right to execute and nothing else, which only EPT can say; undefined with NPT. */
+export function executeOnlyLeaf(kvm: Kvm, { lo, hi }: L1Entry): GpteValue | undefined {
+  const f = kvm.format;
+  return f.name === 'ept' ? { lo: (lo & ~(EPT_R | SPTE_W)) | f.execLo, hi } : undefined;
 }
 
 /** What the entries of a table are that translates as the huge `entry` does. */

@@ -23,6 +23,10 @@ const WEIGHTS: Readonly<Record<L1Move, number>> = {
   hugeToTable: 2,
   tableToHuge: 2,
   reuse: 1,
+  // Not part of the default cast: hypervisors hardly ever do it.
+  executeOnly: 0,
+  tableExec: 0,
+  unmapTable: 0,
 };
 
 export const L1_VCPU: CastMember = {

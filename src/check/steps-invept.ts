@@ -1,6 +1,7 @@
 /**
  * Q49 from L1's side (kernel-facts A6, A7, B-28, B-31, B-50): once every vCPU has executed an INVEPT of L1, no translation that
- * L2 may still use contradicts L1's own tables. L1 holds its lock over them at that moment, so nothing is in flight.
+ * L2 may still use contradicts L1's own tables. L1 holds its lock over them at that moment, so nothing is in flight. And none
+ * that is made later does, as long as L1 has not written an entry on the way since.
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import { ACC_EXEC, ACC_USER, ACC_WRITE } from '../mmu/format.ts';
@@ -10,8 +11,8 @@ import { sptePfn } from '../mmu/format.ts';
 import { liveEpoch, TLB, TLB_R, TLB_W, TLB_X } from '../mmu/tlb.ts';
 import { MODE_MASK, OUTSIDE_GUEST_MODE, ROOT_L1, VCPU } from '../mmu/vcpu-words.ts';
 import { hex } from './naming.ts';
-import { NothingToCheck, StepCheckBase } from './step-check.ts';
-import { tlbCursor, type TlbCursor } from './tlb-cursor.ts';
+import { NothingToCheck, type StepBroken, StepCheckBase } from './step-check.ts';
+import { TlbCursor, tlbCursor } from './tlb-cursor.ts';
 import type { StepCheckFamily } from './types.ts';
 
 /** What L1's tables say about one page of L2. */
@@ -22,10 +23,13 @@ class L1Walk {
   access = 0;
   /** Word of the entry. */
   word = 0;
+  /** An entry on the way was written since the last INVEPT, so the walk says nothing. */
+  unsure = false;
 
   /** False if L1 maps nothing there. */
-  walk(kvm: Kvm, root: number, l2Gfn: number): boolean {
+  walk(kvm: Kvm, root: number, l2Gfn: number, written: ReadonlySet<number>): boolean {
     let tableGfn = kvm.config.tableGfn + kvm.l1RootTable(root);
+    this.unsure = false;
     this.access = ACC_USER | ACC_WRITE | ACC_EXEC;
     for (let level = kvm.l1RootLevel(root); ; level--) {
       const q = gpteQ(kvm, tableGfn, walkIndex(kvm, l2Gfn, level));
@@ -33,6 +37,7 @@ class L1Walk {
       const hi = kvm.w[q * 2 + 1]!;
       this.word = q * 2;
       this.pages = kvm.pages(level);
+      if (written.has(q)) this.unsure = true;
       if (!isPresentGpte(kvm.format, lo)) return false;
       this.access &= gpteAccess(kvm.format, lo, hi);
       if (isLastGpte(lo, level)) {
@@ -55,14 +60,30 @@ class AfterInvept extends StepCheckBase {
   private readonly l1 = new L1Walk();
   /** By vCPU: what those hold that are outside of the guest, or have let the root go. */
   private readonly suspects: Suspect[][] = [];
+  /** By root: entries of L1's tables (8-byte indices) that L1 has written since its last INVEPT of that root. */
+  private readonly written = Array.from({ length: ROOT_L1 }, () => new Set<number>());
+  private readonly filled: TlbCursor;
+
+  constructor(kvm: Kvm, report: StepBroken) {
+    super(kvm, report);
+    this.filled = new TlbCursor(kvm);
+  }
 
   override begin(): void {
     this.suspects.length = 0;
+    for (const entries of this.written) entries.clear();
+  }
+
+  override guestPte(_cpu: Cpu, _gfn: number, q: number): void {
+    for (const entries of this.written) entries.add(q);
   }
 
   override l1Invalidated(cpu: Cpu, roots: number): void {
     const { kvm } = this;
     this.drop((suspect) => (roots & (1 << suspect.root)) !== 0);
+    this.written.forEach((entries, root) => {
+      if ((roots & (1 << root)) !== 0) entries.clear();
+    });
     const cursor = tlbCursor(kvm);
     while (cursor.next(0)) {
       if (cursor.root >= ROOT_L1 || (roots & (1 << cursor.root)) === 0) continue;
@@ -75,8 +96,13 @@ class AfterInvept extends StepCheckBase {
     }
   }
 
-  override tlbFilled(_cpu: Cpu, _vcpu: number, word: number): void {
+  override tlbFilled(cpu: Cpu, vcpu: number, word: number): void {
     if (this.suspects.length > 0) this.drop(({ words }) => words[0] === word);
+    const { filled } = this;
+    filled.point(vcpu, word);
+    if (filled.root >= ROOT_L1) return;
+    const found = this.compare(filled);
+    if (found !== undefined) this.report(cpu, 'Q49', found.text, found.words);
   }
 
   override guestEntered(cpu: Cpu, vcpu: number): void {
@@ -103,7 +129,8 @@ class AfterInvept extends StepCheckBase {
     const { root } = entry;
     const end = kvm.pages(entry.level);
     for (let at = 0; at < end;) {
-      const mapped = l1.walk(kvm, entry.root, entry.l2Gfn + at);
+      const mapped = l1.walk(kvm, entry.root, entry.l2Gfn + at, this.written[root]!);
+      if (l1.unsure) return undefined;
       const words = [entry.word, l1.word];
       const where = `${entry.label}, page ${at}, may be used after INVEPT`;
       if (!mapped) return { root, text: `${where}, and L1 maps nothing there`, words };

@@ -50,13 +50,26 @@ export class TlbCursor {
       if (w[at + TLB.epoch] !== this.epoch || (w[at + TLB.perm]! & need) !== need) continue;
       if (!this.counts(w[at + TLB.root]!)) continue;
       if (this.ranged && tlbRangePending(kvm, this.vcpu, at, this.level)) continue;
-      this.word = at;
-      this.root = w[at + TLB.root]!;
-      this.l2Gfn = w[at + TLB.tag]! << ((this.level - 1) * kvm.tableBits);
-      this.pfn = w[at + TLB.pfn]!;
-      this.perm = w[at + TLB.perm]!;
+      this.take(at);
       return true;
     }
+  }
+
+  /** Points at the entry at `word`, whatever state it is in. */
+  point(vcpu: number, word: number): void {
+    const { kvm } = this;
+    this.vcpu = vcpu;
+    this.level = 1 + Math.floor((word - kvm.tlbBase(vcpu)) / (TLB_ENTRY_WORDS << kvm.config.tlbBits));
+    this.take(word);
+  }
+
+  private take(at: number): void {
+    const { w } = this.kvm;
+    this.word = at;
+    this.root = w[at + TLB.root]!;
+    this.l2Gfn = w[at + TLB.tag]! << ((this.level - 1) * this.kvm.tableBits);
+    this.pfn = w[at + TLB.pfn]!;
+    this.perm = w[at + TLB.perm]!;
   }
 
   /** A root that was let go, or zapped, is flushed with before this vCPU can use what it cached of it. */

@@ -7,7 +7,7 @@ import {
   resolveParameters,
   scenarioParameters,
 } from '../../src/scenario/build.ts';
-import { defineScenario, type MachineSpec, type MappingSpec } from '../../src/scenario/define.ts';
+import { defineScenario, type MachineSpec, type MappingSpec, type Units } from '../../src/scenario/define.ts';
 import { ParameterError } from '../../src/scenario/parameters.ts';
 import { ScenarioError } from '../../src/scenario/validate.ts';
 import { identity, machineOf, rootOf } from '../support/machines.ts';
@@ -110,6 +110,14 @@ describe('a machine', () => {
 const mapped = (mapping: (base: number) => Partial<MappingSpec>) =>
   rootOf(({ base }) => [{ l2Gfn: 0, l1Gfn: base, level: 2, count: 1, ...mapping(base) }], []);
 
+/** A second root that is a part of another. */
+const within =
+  (place: { root: number; l2Gfn: number }, level: 3 | 4) =>
+  (units: Units): MachineSpec => {
+    const spec = mapped(() => ({}))(units);
+    return { ...spec, roots: [spec.roots[0]!, { ...spec.roots[0]!, name: 'inner', level, within: place }] };
+  };
+
 describe('a machine that cannot be is refused before anything runs', () => {
   it.each<[string, () => unknown, new (...args: never[]) => Error, RegExp]>([
     [
@@ -169,6 +177,24 @@ describe('a machine that cannot be is refused before anything runs', () => {
         ),
       ScenarioError,
       /^L1's 5 tables do not fit into 4 pages/,
+    ],
+    [
+      'a root within one that comes later',
+      () => machineOf(within({ root: 1, l2Gfn: 0 }, 3)),
+      ScenarioError,
+      /roots\.1\.within\.root: 1 given, allowed is an earlier root with tables of its own/,
+    ],
+    [
+      'a root within another of as many levels',
+      () => machineOf(within({ root: 0, l2Gfn: 0 }, 3), { rootLevel: 3 }),
+      ScenarioError,
+      /roots\.1\.level of scenario \S+: 3 given, allowed is less than 3, the levels of root 0/,
+    ],
+    [
+      'a root where the other one has no table',
+      () => machineOf(within({ root: 0, l2Gfn: 128 }, 3), { rootLevel: 4 }),
+      ScenarioError,
+      /roots\.1\.within\.l2Gfn: 128 given, allowed is where root 0 has a table of level 3/,
     ],
     [
       'a page limit that no fault could live with',

@@ -39,12 +39,14 @@ const SHIPPED = [
   'range-flush',
   'reclaim-at-limit',
   'rmap-recycle',
+  'root-in-root',
   'shadowed-tables',
   'tdp-races',
   'tiny-descriptors',
   'tiny-notifier',
   'tiny-split',
   'two-roots',
+  'unsync-tables',
   'zap-all',
 ];
 

@@ -17,7 +17,7 @@ export default defineBug({
     Q28: 'a leaf allows what L1 has taken away',
     Q19: 'an outdated leaf is in the wrong reverse map',
   },
-  scenario: 'l1-remap',
+  scenario: 'unsync-tables',
   apply: () => ({
     *syncBeforeLink() {
       return true;

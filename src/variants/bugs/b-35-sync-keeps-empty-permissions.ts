@@ -9,13 +9,10 @@ export default defineBug({
   wrong:
     'FNAME(sync_page) made an SPTE without any permission of an EPT entry whose R, W and X L1 had ' +
     'cleared, and counted it as present.',
-  needs: 'L1 clears all permissions of an entry in an unsync table.',
-  expected: 'Q20',
-  mayFireFirst: {
-    Q30: 'an SPTE with no permission is malformed',
-    Q28: 'an SPTE allows what L1 has taken away',
-    Q49: 'a translation L1 has taken away is found',
-  },
-  scenario: 'l1-remap',
+  needs:
+    'An entry in an unsync table that L1 leaves nothing but X, below an entry without X: then no permission is common ' +
+    'to both.',
+  expected: 'Q30',
+  scenario: 'unsync-tables',
   apply: () => ({ syncDropsSpte: (_kvm, _access, gfn, mapped) => gfn !== mapped }),
 });

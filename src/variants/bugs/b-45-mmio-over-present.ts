@@ -9,16 +9,17 @@ export default defineBug({
   wrong:
     'mark_mmio_spte() stored its value over a present leaf without dropping it, so that the reverse map ' +
     'went on naming an entry that maps nothing.',
-  needs: 'A gfn that turns into MMIO while an SPTE maps it.',
-  expected: 'Q20',
+  needs:
+    'An entry of L1 in an unsync table that comes to name no memslot, and a fault on the old SPTE before anybody syncs.',
+  expected: 'Q23',
   mayFireFirst: {
-    Q23: 'an MMIO SPTE is in a reverse map',
+    Q20: 'a reverse map names an entry that maps nothing',
     Q36: 'the statistics count a leaf that has gone',
     Q40: 'a reverse map of a deleted slot is not empty',
     D5: 'a present leaf is overwritten',
   },
   facts: ['CVE-2026-23401', 'mmioOverPresent'],
-  scenario: 'memslot-delete',
+  scenario: 'unsync-tables',
   apply: () => ({
     *mmioOverPresent() {
       return false;
