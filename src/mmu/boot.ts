@@ -51,7 +51,8 @@ function guestTables(config: TableShape): GuestTables {
 }
 
 /** Counts the pages L1's tables need. */
-export const countGuestTables = (config: TableShape): number => config.roots.length + guestTables(config).size;
+export const countGuestTables = (config: TableShape): number =>
+  config.roots.length + guestTables(config).size;
 
 /** Page of the top table of a root within another, counted from `tableGfn`; undefined if that one has none there. */
 export function tableWithin(config: TableShape, root: number): number | undefined {

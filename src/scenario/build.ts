@@ -54,8 +54,7 @@ export function buildMachine(
   const roots = placeRoots(scenario, { ...shape, roots: converted });
   const cast = spec.cast ?? [];
   const spareTables = spec.spareTables ?? (p.l1Vcpus > 0 ? DEFAULT_SPARE_TABLES : 0);
-  const tablePages =
-    countGuestTables({ ...shape, roots }) + spareTables;
+  const tablePages = countGuestTables({ ...shape, roots }) + spareTables;
   const inSlot = spec.tables === 'migrated-slot';
   if (!inSlot && tablePages + FIRST_TABLE_GFN > units.base) {
     throw new ScenarioError(
