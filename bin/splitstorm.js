@@ -11,6 +11,11 @@ function fail(message) {
   process.exit(3);
 }
 
+async function start(url) {
+  const { runProcess } = await import(url.href);
+  await runProcess();
+}
+
 if (existsSync(source)) {
   let tsx;
   try {
@@ -20,9 +25,9 @@ if (existsSync(source)) {
     fail('dependencies are not installed; run "npm ci" first');
   }
   tsx.register();
-  await import(source.href);
+  await start(source);
 } else if (existsSync(built)) {
-  await import(built.href);
+  await start(built);
 } else {
   fail('neither src/cli/main.ts nor dist/src/cli/main.js was found; the installation is incomplete');
 }

@@ -199,16 +199,23 @@ export function explainError(error: unknown): number {
   return EXIT_HARNESS;
 }
 
-// A reader that went away (`| head`) is no failure of ours.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(process.exitCode ?? 0);
-  });
+/** Runs, and says on standard error what went wrong. @returns the exit status */
+export async function runCli(given: readonly string[]): Promise<number> {
+  try {
+    return await main(given);
+  } catch (error) {
+    return explainError(error);
+  }
 }
 
-try {
-  process.exitCode = await main(hideBin(process.argv));
-} catch (error) {
-  process.exitCode = explainError(error);
+/** What the program does with its process: its arguments, its streams, its exit status. */
+export async function runProcess(): Promise<void> {
+  // A reader that went away (`| head`) is no failure of ours.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      process.exit(process.exitCode ?? 0);
+    });
+  }
+  process.exitCode = await runCli(hideBin(process.argv));
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CAST_KINDS } from '../../src/actors/context.ts';
 import { parseOutcome } from '../../src/report/json.ts';
-import { cli } from './run-cli.ts';
+import { BINS, cli, cliProcess } from './run-cli.ts';
 
 const SMALL = ['--memory', '64M', '--backing', '2m', '--vcpus', '2', '--repetitions', '1'];
 const fixture = (name: string): string =>
@@ -14,7 +14,7 @@ const fixture = (name: string): string =>
 
 describe('run', () => {
   it('prints a report without colours when piped, and ends with the line for scripts', async () => {
-    const { status, stdout, stderr } = await cli(['run', 'two-roots', ...SMALL, '--seed', '7'], {
+    const { status, stdout, stderr } = await cliProcess(['run', 'two-roots', ...SMALL, '--seed', '7'], {
       env: { CI: 'true' },
     });
     expect(status).toBe(0);
@@ -25,7 +25,7 @@ describe('run', () => {
   });
 
   it('writes JSON that follows its schema, alone on standard output', async () => {
-    const { status, stdout } = await cli(['run', 'two-roots', ...SMALL, '--json', '-']);
+    const { status, stdout } = await cliProcess(['run', 'two-roots', ...SMALL, '--json', '-']);
     const outcome = parseOutcome(stdout);
     expect(outcome.verdict).toBe('clean');
     expect(outcome.statistics.splits.ok).toBe(64);
@@ -40,8 +40,9 @@ describe('run', () => {
   });
 
   it('ends in an orderly way at the first Ctrl-C and reports what it has', async () => {
-    const { status, stdout, stderr } = await cli(['run', '--repetitions', '0', '--duration', '1m'], {
-      interruptAfterMs: [6_000],
+    const { status, stdout, stderr } = await cliProcess(['run', '--repetitions', '0', '--duration', '1m'], {
+      terminal: true,
+      interruptOn: ['run nested-migration'],
     });
     expect(stderr).toContain('once more leaves at once');
     expect(stdout).toContain('Splitting');
@@ -49,18 +50,17 @@ describe('run', () => {
   });
 
   it('leaves at once at the second', async () => {
-    const { status, stdout } = await cli(['run', '--repetitions', '0', '--duration', '1m'], {
-      interruptAfterMs: [6_000],
-      interruptAgainOn: 'once more leaves at once',
+    const { status, stdout } = await cliProcess(['run', '--repetitions', '0', '--duration', '1m'], {
+      terminal: true,
+      interruptOn: ['run nested-migration', 'once more leaves at once'],
     });
     expect(status).toBe(130);
     expect(stdout).not.toContain('SUCCESS');
   });
 
   it('survives a reader that goes away', async () => {
-    const bin = fileURLToPath(new URL('../../bin/splitstorm.js', import.meta.url));
     const status = await new Promise<number | null>((resolve) => {
-      const child = spawn('sh', ['-c', `"${process.execPath}" "${bin}" list | head -1`], {
+      const child = spawn('sh', ['-c', `"${process.execPath}" "${BINS.package}" list | head -1`], {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       let stderr = '';
@@ -70,26 +70,21 @@ describe('run', () => {
     expect(status).toBe(0);
   });
 
-  it("runs a user's own file with its own parameters", async () => {
-    const { status, stdout } = await cli([
-      'run',
-      fixture('good.ts'),
-      '--factor',
-      '2',
-      '--repetitions',
-      '1',
-      '--json',
-      '-',
-    ]);
-    expect(status).toBe(0);
-    expect(parseOutcome(stdout).statistics.splits.ok).toBe(64);
-  });
+  it.each(['clone', 'package'] as const)(
+    "runs a user's own file with its own parameters, from a %s",
+    async (from) => {
+      const args = ['run', fixture('good.ts'), '--factor', '2', '--repetitions', '1', '--json', '-'];
+      const { status, stdout } = await cliProcess(args, { from });
+      expect(status).toBe(0);
+      expect(parseOutcome(stdout).statistics.splits.ok).toBe(64);
+    },
+  );
 });
 
 describe('explore and replay', () => {
   it('find a bug from a seed, hand over the command that replays it, and that shows the same trace', async () => {
     const args = ['shadowed-tables', '--variant', 'skip-wrprot-if-not-writable', '--seed', '1'];
-    const found = await cli(['explore', ...args, '--json', '-']);
+    const found = await cliProcess(['explore', ...args, '--json', '-']);
     expect(found.status).toBe(1);
     const outcome = parseOutcome(found.stdout);
     expect(outcome.violations[0]?.id).toBe('Q41');

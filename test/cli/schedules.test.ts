@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cli } from './run-cli.ts';
+import { cli, cliProcess } from './run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'splitstorm-'));
 const at = (name: string): string => join(folder, name);
@@ -99,7 +99,7 @@ describe('a schedule file on the command line', () => {
 
 describe('replay --step-through', () => {
   it('walks forward and back, with what each step changed', async () => {
-    const walk = await cli(['replay', at('minimal.schedule'), '--step-through'], {
+    const walk = await cliProcess(['replay', at('minimal.schedule'), '--step-through'], {
       input: 'n\n\np\ng 5\nx\nX\nS\nh\ne\n?\nzz\nq\n',
     });
     expect(walk.status).toBe(1);
@@ -119,7 +119,7 @@ describe('replay --step-through', () => {
   });
 
   it('ends with its input', async () => {
-    const walk = await cli(['replay', at('minimal.schedule'), '--step-through'], { input: 'n\n' });
+    const walk = await cliProcess(['replay', at('minimal.schedule'), '--step-through'], { input: 'n\n' });
     expect(walk.status).toBe(1);
     expect(walk.stdout.match(/^step /gm)?.length).toBe(2);
   });

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
-import { cli } from './run-cli.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { cli, cliProcess } from './run-cli.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/scenarios/${name}`, import.meta.url));
@@ -75,8 +75,25 @@ describe('wrong usage', () => {
   });
 
   it('gives a file that never ends 15 seconds', async () => {
+    // A tenth of what it asks for, so that the test need not wait as long.
+    const { timeout } = AbortSignal;
+    const limit = vi
+      .spyOn(AbortSignal, 'timeout')
+      .mockImplementation((ms) => timeout.call(AbortSignal, ms / 10));
     const { status, stderr } = await cli(['explore', fixture('endless.ts')]);
+    limit.mockRestore();
     expect(stderr).toContain('did not finish loading and building within 15 s');
     expect(status).toBe(2);
   });
+
+  it.each(['clone', 'package'] as const)(
+    'is the exit status of the process, started from a %s',
+    async (from) => {
+      const { status, stdout, stderr } = await cliProcess(['list', '--jsno'], { from });
+      expect([status, stdout]).toEqual([2, '']);
+      expect(stderr).toBe(
+        'splitstorm: unknown option or argument: jsno; did you mean --json?\nTry: npx splitstorm --help\n',
+      );
+    },
+  );
 });

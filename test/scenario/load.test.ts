@@ -53,7 +53,7 @@ const SHIPPED = [
 describe('the shipped scenarios', () => {
   it('are these, sorted', () => {
     expect(shippedScenarios()).toEqual(SHIPPED);
-    expect(shippedFile('enospc')).toMatch(/scenarios[\\/]enospc\.ts$/);
+    expect(shippedFile('enospc')).toMatch(/scenarios[\\/]enospc\.[jt]s$/);
   });
 
   it.each(SHIPPED)('%s builds for running and for exploring, and says what it is', async (name) => {
