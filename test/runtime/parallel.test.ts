@@ -1,5 +1,8 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { stress, type StressOptions, type StressResult } from '../../src/campaign/stress.ts';
 import { loadEngine } from '../../src/campaign/variants.ts';
 import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
@@ -7,6 +10,8 @@ import { loadScenario } from '../../src/scenario/load.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/scenarios/${name}`, import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'splitstorm-parallel-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 async function run(
   scenarioName: string,
@@ -86,25 +91,34 @@ describe('the parallel runtime', () => {
   });
 
   it('kills an actor that never looks up', async () => {
-    const result = await run(fixture('actor-spins.mjs'), {}, { durationMs: 8_000 });
+    const marker = join(folder, 'spins');
+    vi.stubEnv('SPLITSTORM_TEST_MARKER', marker);
+    const controller = new AbortController();
+    const onProgress = (): void => {
+      if (existsSync(marker)) controller.abort();
+    };
+    const result = await run(fixture('actor-spins.mjs'), {}, { signal: controller.signal, onProgress });
+    vi.unstubAllEnvs();
     expect(result.errors).toEqual(['spinner failed: its thread did not end when told to and was killed']);
     expect(statusOf(result, 'spinner')).toBe('failed');
   });
 
   it('ends in an orderly way when it is interrupted', async () => {
     const controller = new AbortController();
-    const pending = run(
+    let first: number | undefined;
+    const result = await run(
       'nested-migration',
       { memory: '1G', vcpus: 2 },
       {
         repetitions: 0,
         signal: controller.signal,
-        onProgress: ({ elapsedMs }) => {
-          if (elapsedMs > 100) controller.abort();
+        onProgress: ({ repetition, hugePagesLeft }) => {
+          first ??= hugePagesLeft;
+          // The threads are at work.
+          if (repetition > 0 || hugePagesLeft !== first) controller.abort();
         },
       },
     );
-    const result = await pending;
     expect(result.interrupted).toBe(true);
     expect(result.errors).toEqual([]);
     expect(result.violations).toEqual([]);
