@@ -1,13 +1,5 @@
 /** What is measured and against what (design 2.1; the targets are those of the first milestone). */
 import { freemem } from 'node:os';
-import { computeLayout } from '../src/arena/layout.ts';
-import { search as searchSchedules } from '../src/campaign/search.ts';
-import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../src/check/all.ts';
-import { makeJudge } from '../src/check/judge.ts';
-import { parseStrategy } from '../src/explore/strategies/index.ts';
-import { P1_ENGINE } from '../src/mmu/default-engine.ts';
-import { buildMachine } from '../src/scenario/build.ts';
-import { loadScenario } from '../src/scenario/load.ts';
 import { startC } from './c-split.ts';
 import { bootShared, hugeMachine, smallMachine, type BenchMachine } from './machines.ts';
 import { shrink } from './shrink.ts';
@@ -23,6 +15,7 @@ import {
 } from './subject.ts';
 import { startThread, type LockKind, type ThreadTask } from './thread.ts';
 import { SCHEDULES_PER_BATCH } from './tasks/schedules.ts';
+import { twoWorkers } from './two-workers.ts';
 
 export interface BenchContext {
   readonly quick: boolean;
@@ -49,7 +42,6 @@ const MIN_SCHEDULES_PER_SECOND = 50_000;
 const MAX_RESET_SHARE = 0.1;
 /** Time of an operation under a weighted strategy, over that of a random walk. */
 const MAX_STRATEGY_RATIO = 2;
-const MIN_TWO_WORKERS = 1.8;
 /** The toy on relacy took 15.9 us for a schedule of 233 operations, on shuttle 40 us, on the machine of README's table. */
 const TOY_OPERATIONS = 233;
 const RELACY_TOY_NS = 15_900;
@@ -266,49 +258,7 @@ async function search({ quick }: BenchContext): Promise<Row[]> {
       if (i > 0) return row;
       return { ...row, target: `<= ${ns(RELACY_TOY_NS)} (relacy)`, met: median(values) <= RELACY_TOY_NS };
     }),
-    await twoWorkers(quick),
   ];
-}
-
-/** Schedules per second of two threads over those of one. A short search is taken off a long one: it has the start of the threads. */
-async function twoWorkers(quick: boolean): Promise<Row> {
-  const scenario = await loadScenario('tiny-split');
-  const machine = buildMachine(scenario, 'explore');
-  const elapsed = async (workers: number, schedules: number): Promise<number> => {
-    const { elapsedMs } = await searchSchedules({
-      machine,
-      layout: computeLayout(machine.dims),
-      engine: P1_ENGINE,
-      custom: scenario.actors,
-      judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
-      seed: 'bench',
-      from: 0,
-      schedules,
-      maxFailures: 1,
-      strategy: parseStrategy('random-walk'),
-      twice: false,
-      signal: new AbortController().signal,
-      workers,
-      setup: { scenario: 'tiny-split', variants: ['p1'] },
-    });
-    return elapsedMs;
-  };
-  const [short, long] = quick ? [20_000, 60_000] : [40_000, 200_000];
-  const run = async (workers: number): Promise<number> =>
-    (await elapsed(workers, long)) - (await elapsed(workers, short));
-  const one: number[] = [];
-  const two: number[] = [];
-  for (let round = 0; round < (quick ? 1 : 3); round++) {
-    one.push(await run(1));
-    two.push(await run(2));
-  }
-  const values = ratios(one, two);
-  return {
-    what: 'explore, schedules/s of two threads / one',
-    value: range(values, times),
-    target: `>= ${times(MIN_TWO_WORKERS)}`,
-    met: median(values) >= MIN_TWO_WORKERS,
-  };
 }
 
 /** For information: nothing is promised about these. */
@@ -331,6 +281,7 @@ export const BENCHMARKS: Readonly<Record<string, (context: BenchContext) => Prom
   pass,
   controlled,
   search,
+  workers: async ({ quick }) => twoWorkers(quick),
   shrink,
   locks,
 };

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: ratios measured side by side in one run. Times of this machine mean little elsewhere; ratios do.
  *
- *   --only NAME   one of split, stepping, pass, controlled, search, shrink, locks
+ *   --only NAME   one of split, stepping, pass, controlled, search, workers, shrink, locks
  *   --quick       fewer and shorter rounds, 4 GiB instead of 64
  */
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -295,7 +295,7 @@ class Search {
   /** Keeps every thread busy. */
   private feedPool(): void {
     const pool = this.pool!;
-    while (this.pending.size < pool.workers) {
+    while (this.pending.size < pool.shards) {
       const running = this.next();
       if (running === undefined) return;
       const done = pool.run(running.task).then((reply) => {

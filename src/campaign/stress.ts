@@ -12,7 +12,7 @@ import type { Violation } from '../runtime/outcome.ts';
 import { makePool, runRepetition, type ActorStatus, type RepetitionResult } from '../runtime/parallel.ts';
 import { nanosSince } from '../runtime/parallel-actor.ts';
 import type { Machine } from '../scenario/build.ts';
-import { sourceExecArgv, workerUrl } from '../scenario/trial.ts';
+import { threadEntry } from '../scenario/trial.ts';
 import type { ActorMeasures } from './equipment.ts';
 
 export interface StressOptions {
@@ -75,8 +75,7 @@ export async function stress(options: StressOptions): Promise<StressResult> {
   const signal = AbortSignal.any([options.signal, timer.signal]);
   const pool = makePool({
     threads: machine.actors.length,
-    workerFile: workerUrl('actor'),
-    execArgv: sourceExecArgv(),
+    entry: threadEntry('actor'),
   });
   const results: RepetitionResult<ActorMeasures>[] = [];
   const violations: Violation[] = [];

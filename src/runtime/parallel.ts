@@ -12,26 +12,25 @@ import type { Engine } from '../mmu/engine.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import type { Machine } from '../scenario/build.ts';
 import { bootMachine } from '../scenario/start.ts';
+import type { ThreadEntry } from '../scenario/trial.ts';
 import { WorldControl } from './control.ts';
 import type { Violation } from './outcome.ts';
 import type { ActorReply, ActorTask } from './parallel-actor.ts';
 
 export interface PoolOptions {
   readonly threads: number;
-  /** URL of the piscina entry point. */
-  readonly workerFile: string;
-  readonly execArgv: readonly string[];
+  /** The piscina entry point. */
+  readonly entry: ThreadEntry;
 }
 
 /** A pool with exactly one thread per actor. */
 export function makePool(options: PoolOptions): Piscina {
   return new Piscina({
-    filename: options.workerFile,
+    ...options.entry,
     minThreads: options.threads,
     maxThreads: options.threads,
     concurrentTasksPerWorker: 1,
     idleTimeout: Infinity,
-    execArgv: [...options.execArgv],
   });
 }
 

@@ -3,8 +3,7 @@
  * program with it.
  */
 import { extname } from 'node:path';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { Purpose } from './build.ts';
 import { ScenarioError } from './validate.ts';
@@ -22,16 +21,18 @@ export interface TrialReply {
   readonly error?: string;
 }
 
-/** How Node has to be started for source files; nothing for built ones. */
-export function sourceExecArgv(): string[] {
-  if (extname(fileURLToPath(import.meta.url)) !== '.ts') return [];
-  return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
+/** What a pool starts its threads with. */
+export interface ThreadEntry {
+  readonly filename: string;
+  readonly argv: string[];
 }
 
-/** URL of a file in workers/, as source or built. */
-export function workerUrl(name: string): string {
+/** The entry point of this name in workers/, as source or built. */
+export function threadEntry(name: string): ThreadEntry {
   const extension = extname(fileURLToPath(import.meta.url));
-  return new URL(`../../workers/${name}${extension}`, import.meta.url).href;
+  const entry = new URL(`../../workers/${name}${extension}`, import.meta.url).href;
+  if (extension !== '.ts') return { filename: entry, argv: [] };
+  return { filename: new URL('../../workers/from-source.js', import.meta.url).href, argv: [entry] };
 }
 
 /**
@@ -40,10 +41,9 @@ export function workerUrl(name: string): string {
  */
 export async function tryFile(request: TrialRequest, limitMs: number): Promise<void> {
   const pool = new Piscina({
-    filename: workerUrl('trial'),
+    ...threadEntry('trial'),
     minThreads: 1,
     maxThreads: 1,
-    execArgv: sourceExecArgv(),
   });
   try {
     const reply = (await pool.run(request, { signal: AbortSignal.timeout(limitMs) })) as TrialReply;

@@ -1,6 +1,6 @@
 /** Many hunts on a pool of threads. What comes out does not depend on their number, unless the time runs out. */
 import { Piscina } from 'piscina';
-import { sourceExecArgv, workerUrl } from '../../scenario/trial.ts';
+import { threadEntry } from '../../scenario/trial.ts';
 import type { Hunt, HuntTask } from './hunt.ts';
 
 export interface HuntsOptions {
@@ -21,12 +21,11 @@ export async function runHunts(
   const results: (Hunt | undefined)[] = tasks.map(() => undefined);
   if (workers === 0) return results;
   const pool = new Piscina({
-    filename: workerUrl('hunt'),
+    ...threadEntry('hunt'),
     minThreads: workers,
     maxThreads: workers,
     concurrentTasksPerWorker: 1,
     idleTimeout: Infinity,
-    execArgv: [...sourceExecArgv()],
   });
   const began = performance.now();
   let next = 0;

@@ -3,7 +3,7 @@
  * another one; if that dies too the shard is reported.
  */
 import { Piscina } from 'piscina';
-import { sourceExecArgv, workerUrl } from '../../scenario/trial.ts';
+import { threadEntry } from '../../scenario/trial.ts';
 import type { ShardReply, ShardTask } from './shard.ts';
 import type { SearchSignals } from './shared.ts';
 
@@ -30,22 +30,26 @@ export interface WorkerData {
 /** Threads get this long to end their schedule when the search is stopped. */
 const LEAVE_MS = 2_000;
 const ATTEMPTS = 2;
+/** Shards that a thread has at a time: the next one is there when it is through with one. */
+const SHARDS_EACH = 2;
 
 export class SearchPool {
   readonly workers: number;
+  /** Shards that are given out at a time. */
+  readonly shards: number;
   private readonly pool: Piscina;
   private readonly kill = new AbortController();
 
   constructor(workers: number, setup: WorkerSetup, signals: SearchSignals) {
     this.workers = workers;
+    this.shards = SHARDS_EACH * workers;
     const workerData: WorkerData = { setup, signals: signals.buffer };
     this.pool = new Piscina({
-      filename: workerUrl('search'),
+      ...threadEntry('search'),
       minThreads: workers,
       maxThreads: workers,
-      concurrentTasksPerWorker: 1,
+      concurrentTasksPerWorker: SHARDS_EACH,
       idleTimeout: Infinity,
-      execArgv: sourceExecArgv(),
       workerData,
     });
     // Errors of idle threads come with the next task.
