@@ -1,6 +1,5 @@
-// Runs an entry point of this folder from its source. A thread does not inherit a loader given with --import. And piscina
-// tries require() first, which tsx answers with CommonJS, where every use of an imported name is a call: a search took three
-// times as long. The await keeps this file from being required.
+// Runs an entry point of this folder from its source, as ES modules: see threadEntry in src/scenario/trial.ts. A thread does not
+// inherit a loader given with --import; and the await keeps piscina from loading this file with require(), which it tries first.
 import { register } from 'tsx/esm/api';
 
 register();

@@ -232,7 +232,8 @@ class Repetition<Measures> {
       const now = performance.now();
       this.sample(now - started);
       const sum = this.progressSum();
-      if (sum !== progress || (now - started < START_LIMIT_MS && !this.control.allStarted(this.failed))) {
+      const starting = now - started < START_LIMIT_MS && !this.control.allStarted(this.failed);
+      if (sum !== progress || starting) {
         progress = sum;
         lastProgress = now;
       }
@@ -252,7 +253,9 @@ class Repetition<Measures> {
           // Nobody can make progress in a stopped world; a world that will not stop may be a hung one.
           if (inspected) lastProgress += lastStop - now;
         }
-      } else if (now - leaving > LEAVE_LIMIT_MS) {
+      } else if (starting)
+        leaving = now; // A thread that is still loading cannot leave.
+      else if (now - leaving > LEAVE_LIMIT_MS) {
         if (hard) this.kill.abort();
         else this.control.abort(true);
         hard = true;

@@ -21,7 +21,7 @@ export async function runHunts(
   const results: (Hunt | undefined)[] = tasks.map(() => undefined);
   if (workers === 0) return results;
   const pool = new Piscina({
-    ...threadEntry('hunt'),
+    ...threadEntry('hunt', 'much'),
     minThreads: workers,
     maxThreads: workers,
     concurrentTasksPerWorker: 1,

@@ -45,7 +45,7 @@ export class SearchPool {
     this.shards = SHARDS_EACH * workers;
     const workerData: WorkerData = { setup, signals: signals.buffer };
     this.pool = new Piscina({
-      ...threadEntry('search'),
+      ...threadEntry('search', 'much'),
       minThreads: workers,
       maxThreads: workers,
       concurrentTasksPerWorker: SHARDS_EACH,
