@@ -1,7 +1,7 @@
 /** Experiments on a pool of threads, one each. What they answer does not depend on the number of threads. */
 import { Piscina } from 'piscina';
 import type { ClaimRecord } from '../../report/claim-record.ts';
-import { sourceExecArgv, workerUrl } from '../../scenario/trial.ts';
+import { threadEntry } from '../../scenario/trial.ts';
 import { conduct, type ConductOptions } from './conduct.ts';
 import { findExperiment, loadExperiment } from './load.ts';
 
@@ -34,12 +34,11 @@ export async function conductAll(
   const records: (ClaimRecord | undefined)[] = tasks.map(() => undefined);
   if (workers === 0) return records;
   const pool = new Piscina({
-    filename: workerUrl('claim'),
+    ...threadEntry('claim', 'much'),
     minThreads: workers,
     maxThreads: workers,
     concurrentTasksPerWorker: 1,
     idleTimeout: Infinity,
-    execArgv: sourceExecArgv(),
   });
   const began = performance.now();
   let next = 0;
