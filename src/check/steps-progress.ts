@@ -1,11 +1,13 @@
 /**
- * D12 and D13: a split pass gets on (kernel-facts 3.4, 3.6, H-F). A head is started over only after a split or a dropped
- * lock, and mmu_lock is dropped before anything was split only for a reason that can run out.
+ * D12 and D13: a split pass gets on (kernel-facts 3.4, 3.6, H-F), and so does a fault (5.4, B-39). A head is started over only after a split or a dropped
+ * lock, and mmu_lock is dropped before anything was split only for a reason that can run out. A fault is tried again for an
+ * invalidation only if there was one.
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import { KernelBug } from '../mmu/bug.ts';
 import { EAGAIN } from '../mmu/errno.ts';
-import type { Kvm } from '../mmu/kvm.ts';
+import { KVM, type Kvm } from '../mmu/kvm.ts';
+import { hex } from './naming.ts';
 import { PerActor, type StepBroken, StepCheckBase } from './step-check.ts';
 import type { StepCheckFamily } from './types.ts';
 
@@ -99,8 +101,20 @@ class SplitProgress extends StepCheckBase {
     pass.drops++;
     pass.rounds++;
     if (pass.low) pass.lowRounds++;
+    else this.checkReason(cpu);
     pass.low = false;
     this.checkRounds(cpu, pass);
+  }
+
+  /** D13: without preemption nobody looks at who waits (10.2, B-56), and caches that are full need no filling. */
+  private checkReason(cpu: Cpu): void {
+    const { preempt, reschedRate } = this.kvm.config;
+    if (preempt === 'full' || reschedRate > 0) return;
+    this.report(
+      cpu,
+      'D13',
+      `${cpu.name} gave mmu_lock up without a split: its caches were full, nothing else was to be scheduled, and under preempt=${preempt} waiters do not count`,
+    );
   }
 
   /** D13: filled caches stay filled until a split takes from them, and each competitor that comes is let in once. */
@@ -123,6 +137,16 @@ class SplitProgress extends StepCheckBase {
       text: `${cpu.name} gave mmu_lock up ${pass.rounds} times without a split, and others released it ${others} times meanwhile`,
       words: [],
     });
+  }
+
+  override staleFault(cpu: Cpu, gfn: number, seq: number): void {
+    const { kvm } = this;
+    const now = kvm.get(KVM.invalidateSeq);
+    const runs = kvm.get(KVM.invalidateInProgress) !== 0;
+    if (seq !== now || (runs && gfn >= kvm.get(KVM.invalidateStart) && gfn < kvm.get(KVM.invalidateEnd)))
+      return;
+    const text = `${cpu.name} tries its fault on gfn ${hex(gfn)} again for an invalidation, but none has ended since mmu_invalidate_seq was ${seq}, nor is one of it in progress`;
+    this.report(cpu, 'D13', text, [kvm.base + KVM.invalidateSeq]);
   }
 
   override splitRestart(cpu: Cpu, head: number): void {

@@ -134,6 +134,8 @@ export class Observer {
   tdpChanged(_cpu: Cpu, _sptep: number, _oldLo: number, _oldHi: number, _lo: number, _hi: number): void {}
   /** A notifier invalidation of gfns [start, end) begins (nothing unmapped yet), has unmapped and flushed, or has ended. */
   invalidate(_cpu: Cpu, _start: number, _end: number, _phase: 'begin' | 'unmapped' | 'end'): void {}
+  /** A fault on `gfn` that looked its page up under `seq` is to be tried again because of an invalidation (D13). */
+  staleFault(_cpu: Cpu, _gfn: number, _seq: number): void {}
   /** A lock other than mmu_lock was taken or dropped; `rank` as in D21. */
   lockOrder(_cpu: Cpu, _lock: string, _taken: boolean): void {}
   /** A leaf was installed by a fault whose root is `rootSp`; (D17). */

@@ -94,6 +94,37 @@ describe('the order of locks', () => {
   });
 });
 
+describe('a split pass of a kernel without preemption', () => {
+  it('does not give the lock up because somebody waits (D13)', () => {
+    const attempt = (given: Parameters<typeof scene>[1], low: boolean): string[] => {
+      const { cpu, check, taken } = scene(splitProgress, given);
+      check.splitPass(cpu, 1, 0, 1, true);
+      check.topup(cpu, low, 0);
+      check.splitAttempt(cpu, 0, 2, 0, 0, -11);
+      return taken();
+    };
+    expect(attempt({ preempt: 'none', reschedRate: 0 }, false)).toEqual(['D13']);
+    expect(attempt({ preempt: 'none', reschedRate: 0 }, true)).toEqual([]);
+    expect(attempt({ preempt: 'none', reschedRate: 0.1 }, false)).toEqual([]);
+    expect(attempt({ preempt: 'full', reschedRate: 0 }, false)).toEqual([]);
+  });
+});
+
+describe('a fault', () => {
+  it('is tried again for an invalidation only if there was one (D13)', () => {
+    const { kvm, cpu, check, taken } = scene(splitProgress);
+    kvm.put(KVM.invalidateSeq, 3);
+    check.staleFault(cpu, 11, 2);
+    kvm.put(KVM.invalidateInProgress, 1);
+    kvm.put(KVM.invalidateStart, 10);
+    kvm.put(KVM.invalidateEnd, 12);
+    check.staleFault(cpu, 11, 3);
+    expect(taken()).toEqual([]);
+    check.staleFault(cpu, 12, 3);
+    expect(taken()).toEqual(['D13']);
+  });
+});
+
 describe('a split pass', () => {
   it('starts a head over only after a split or a drop (D12)', () => {
     const engine: Partial<typeof P1_ENGINE> = { afterAttempt: () => 'restart' };

@@ -233,7 +233,7 @@ export const DYNAMIC_INVARIANTS: readonly Invariant[] = [
     runtimes: CONTROLLED,
     cost: 'a counter',
     sentence:
-      'A pass gives mmu_lock up without a split at most once for its caches and once per competitor that gets in.',
+      'A pass gives mmu_lock up without a split at most once for its caches and once per competitor that gets in, which without preemption it does not look for; a fault is tried again for an invalidation only if there was one.',
   },
   {
     id: 'D15',

@@ -67,6 +67,7 @@ export function* faultinPfn(vcpu: { readonly kvm: Kvm; readonly cpu: Cpu }, faul
 export function isInvalidated(kvm: Kvm, cpu: Cpu, fault: HostFault): boolean {
   if (!kvm.engine.invalidateRetry(kvm, fault.gfn, fault.seq)) return false;
   cpu.count(C.staleFaults);
+  kvm.observer.staleFault(cpu, fault.gfn, fault.seq);
   return true;
 }
 

@@ -12,6 +12,6 @@ export default defineBug({
   needs: 'A kernel without preemption, and vCPUs that keep the lock contended.',
   expected: 'D13',
   scenario: 'fault-storm',
-  parameters: { preempt: 'none' },
+  parameters: { preempt: 'none', reschedRate: 0 },
   apply: () => ({ needbreakInAllModels: true }),
 });
