@@ -5,11 +5,12 @@
 import { isLarge, isShadowPresent, sptePfn } from '../mmu/format.ts';
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { roleDirect, roleLevel } from '../mmu/role.ts';
+import { nxDisallowedPages } from '../mmu/nx-list.ts';
 import { SP, SP_NX_DISALLOWED, SP_UNSYNC } from '../mmu/shadow-page.ts';
 import { entryName, pageName } from './naming.ts';
 import { pageWalk, type PageWalk } from './page-walk.ts';
 import { hasReaders } from './quiescent.ts';
-import { tdpWalk } from './tdp-walk.ts';
+import { tdpWalk, type TdpWalk } from './tdp-walk.ts';
 import type { ReportBroken, StateCheck } from './types.ts';
 
 const popcount = (value: number): number => {
@@ -66,8 +67,8 @@ function checkMarks(walk: PageWalk, sp: number): void {
   }
 }
 
-/** Q33: the ring of nx-disallowed pages holds marked pages only, each once, and its length is the statistic. */
-function checkNxList(walk: PageWalk, broken: ReportBroken): void {
+/** Q33: the ring of nx-disallowed pages holds marked pages only, each once, and its length is the statistic. False if it cannot be followed. */
+function checkNxList(walk: PageWalk, broken: ReportBroken): boolean {
   const { kvm } = walk;
   const { w } = kvm;
   const { tables } = kvm.layout.dims;
@@ -80,7 +81,7 @@ function checkNxList(walk: PageWalk, broken: ReportBroken): void {
         `the list of nx-disallowed pages leads to ${pageName(kvm, sp)}, which is no page or was met before`,
         [kvm.base + KVM.nxHead],
       );
-      return;
+      return false;
     }
     const header = kvm.header(sp);
     length++;
@@ -94,7 +95,7 @@ function checkNxList(walk: PageWalk, broken: ReportBroken): void {
       broken('Q33', `the list of nx-disallowed pages is torn behind ${pageName(kvm, sp)}`, [
         header + SP.nxNext,
       ]);
-      return;
+      return false;
     }
     sp = next === head ? 0 : next;
   }
@@ -103,6 +104,7 @@ function checkNxList(walk: PageWalk, broken: ReportBroken): void {
       kvm.base + KVM.nxCount,
     ]);
   }
+  return true;
 }
 
 /** Q33, the other way: a page that is marked is on the list. */
@@ -113,6 +115,16 @@ function checkNxMark(walk: PageWalk, sp: number): void {
   walk.report('Q33', `${pageName(kvm, sp)} is marked nx-disallowed, and is not on the list`, [word]);
 }
 
+/** Q33: a page on the list is in use, in the one MMU or in the other; B-42 lists pages that others have zapped. */
+function checkNxListed(walk: PageWalk, tdp: TdpWalk | undefined): void {
+  for (const sp of nxDisallowedPages(walk.kvm)) {
+    if (walk.isLive(sp) || tdp?.has(sp) === true || !walk.admit('Q33')) continue;
+    walk.report('Q33', `${pageName(walk.kvm, sp)} is on the list of nx-disallowed pages and not in use`, [
+      walk.kvm.header(sp) + SP.flags,
+    ]);
+  }
+}
+
 export const unsyncCheck: StateCheck = {
   ids: ['Q17', 'Q18', 'Q33'],
   when: 'end',
@@ -120,7 +132,7 @@ export const unsyncCheck: StateCheck = {
     const walk = pageWalk(kvm);
     walk.begin(broken);
     const { w } = kvm;
-    checkNxList(walk, broken);
+    const whole = checkNxList(walk, broken);
     for (let p = 0; p < walk.count; p++) {
       const sp = walk.pages[p]!;
       const header = kvm.header(sp);
@@ -130,6 +142,8 @@ export const unsyncCheck: StateCheck = {
     }
     if (hasReaders(kvm)) return;
     const tdp = tdpWalk(kvm);
+    // What is torn cannot be followed.
+    if (whole) checkNxListed(walk, tdp);
     if (tdp === undefined) return;
     for (let p = 0; p < tdp.count; p++) checkNxMark(walk, tdp.pages[p]!);
   },

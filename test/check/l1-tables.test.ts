@@ -88,6 +88,14 @@ describe('nx-disallowed pages', () => {
     expect(unsync(kvm)).toEqual(['Q33']);
   });
 
+  it('are in use (Q33): B-42 puts one on the list that has been zapped meanwhile', () => {
+    const kvm = booted();
+    const sp = kvm.headerPool.alloc();
+    const cpu = new PlainCpu(kvm.arena, new RunLog(), { actor: 0, name: 'x', cls: 'other' });
+    accountHugeNxPage(kvm, cpu, sp);
+    expect(unsync(kvm)).toEqual(['Q33']);
+  });
+
   it('are each on it: another one there does not stand for the one that is missing (Q33)', () => {
     const kvm = booted();
     const [listed, missing] = livePages(kvm);
