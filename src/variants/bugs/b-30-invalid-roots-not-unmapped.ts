@@ -13,6 +13,7 @@ export default defineBug({
   expected: 'D7',
   mayFireFirst: {
     Q24: 'a leaf of the invalid root maps a frame that moved',
+    Q25: 'a leaf of the invalid root is larger than what the host maps there now',
     Q49: 'a stale translation is found',
   },
   scenario: 'kitchen-sink',

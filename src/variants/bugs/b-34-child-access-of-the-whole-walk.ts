@@ -21,6 +21,7 @@ export default defineBug({
   },
   facts: ['CVE-2021-38198'],
   scenario: 'l1-remap',
+  parameters: { castRounds: 10 },
   apply: (base) => ({
     indirectChildAccess: (walker) => walker.ptAccess[walker.level]!,
     // In 2021 whatever table was linked was kept.

@@ -13,6 +13,7 @@ export default defineBug({
   needs: 'A huge page split by KVM, then L1 splits it itself or changes its permissions.',
   expected: 'Q10',
   mayFireFirst: {
+    Q13: 'the child that was kept has another access than the way to it',
     Q12: 'the child has not the role its parent asks for',
     Q20: 'a reverse map names a leaf of another kind',
     Q11: 'a direct page stands where L1 has a table',
@@ -20,6 +21,7 @@ export default defineBug({
   },
   facts: ['CVE-2026-53359', 'childReuseIgnoresRole'],
   scenario: 'l1-remap',
+  parameters: { castRounds: 10 },
   apply: () => ({
     childIsReusable: (kvm, child, gfn) => spGfn(kvm, child) === gfn,
   }),
