@@ -219,3 +219,6 @@ export async function runProcess(): Promise<void> {
   }
   process.exitCode = await runCli(hideBin(process.argv));
 }
+
+// bin/splitstorm.js calls it; so does `node --import tsx src/cli/main.ts`.
+if (process.argv[1] === fileURLToPath(import.meta.url)) await runProcess();
