@@ -154,7 +154,7 @@ describe('a page that contains a table of its own walk', () => {
   it('is mapped with 4K if it is writable', () => {
     const { kvm } = openBench();
     const walker = new GuestWalker();
-    Object.assign(walker, { level: 2, gfn: 0x100, pteAccess: ACC_ALL });
+    Object.assign(walker, { level: 2, rootLevel: kvm.config.rootLevel, gfn: 0x100, pteAccess: ACC_ALL });
     walker.tableGfn[2] = 0x103;
     walker.tableGfn[3] = 0x200;
     expect(L1_STEPS.isSelfChangeMapping(kvm, walker)).toBe(true);
