@@ -1,4 +1,5 @@
 /** Memslots: gfn to host frame, huge-page permission, and where the rmaps and bitmaps are (kernel-facts 1.1, 1.3, 1.6). */
+import { KernelBug } from './bug.ts';
 import type { Arena } from '../arena/arena.ts';
 import { gfnToIndex, pagesPerHpage, type SlotLayout } from '../arena/layout.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL, type SlotConfig } from './config.ts';
@@ -103,7 +104,15 @@ export class MemSlot {
   }
 
   lpageInfoWord(gfn: number, level: number): number {
-    return this.layout.lpageInfo[level as 2 | 3] + gfnToIndex(gfn, this.baseGfn, level, this.tableBits);
+    const index = gfnToIndex(gfn, this.baseGfn, level, this.tableBits);
+    if (index < 0) {
+      throw new KernelBug(
+        'Q25',
+        `lpage_info of slot ${this.config.id} has no entry for gfn ${gfn}, which is below the slot`,
+        [this.layout.flags],
+      );
+    }
+    return this.layout.lpageInfo[level as 2 | 3] + index;
   }
 
   writeTrackWord(gfn: number): number {

@@ -52,6 +52,7 @@ export function* recoverNxHugePages(kvm: Kvm, cpu: Cpu): Steps<number> {
     if (sp === 0) break;
     if (engine.nxRecoverySkips(kvm, sp)) unaccountHugeNxPage(kvm, sp);
     else {
+      kvm.observer.nxRecovers(cpu, sp);
       if (isTdpSp(kvm, sp)) {
         if (yield* tdpMmuZapSp(kvm, cpu, sp)) owed.tdpFlush = true;
       } else yield* prepareZap(kvm, cpu, sp, owed.invalid);

@@ -112,6 +112,10 @@ export class Observer {
   guestWalkEntry(_cpu: Cpu, _lo: number, _hi: number, _level: number): void {}
   /** A pass of the TDP split over [start, end) begins or ends. */
   tdpSplitPass(_cpu: Cpu, _start: number, _end: number, _shared: boolean, _begin: boolean): void {}
+  /** With the mitigation on, the table `sp` keeps a fault from mapping a huge page. */
+  hugeForbidden(_cpu: Cpu, _sp: number): void {}
+  /** The NX recovery worker is about to zap `sp`. */
+  nxRecovers(_cpu: Cpu, _sp: number): void {}
   /** A page that has just lost its last parent goes with it. */
   orphanZapped(_cpu: Cpu, _sp: number): void {}
   /** kvm_mmu_prepare_zap_page. */

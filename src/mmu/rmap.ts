@@ -120,7 +120,7 @@ export function mmuSpteUpdate(kvm: Kvm, cpu: Cpu, sptep: number, lo: number, hi:
 /** The largest list a head may have before everything in it is recycled, and how it is counted. */
 export function mustRecycle(kvm: Kvm, cpu: Cpu, before: number): boolean {
   if (before > kvm.get(KVM.maxRmapSize)) kvm.put(KVM.maxRmapSize, before);
-  if (before <= kvm.config.recycleThreshold) return false;
+  if (before <= kvm.engine.recycleThreshold(kvm)) return false;
   cpu.count(C.recycled);
   return true;
 }

@@ -63,6 +63,9 @@ export interface VersionSteps {
   /** The level up to which kvm_mmu_zap_collapsible_spte() takes the gfns of a direct page for mappable (B-49). */
   collapsibleLevel(kvm: Kvm, slot: MemSlot, sp: number): number;
 
+  /** RMAP_RECYCLE_THRESHOLD (2.2): the longest list that an add leaves as it is. */
+  recycleThreshold(kvm: Kvm): number;
+
   // -- preemption (10.2) --
   /** need_resched() as walks over reverse maps and TDP roots ask it, at `gfn` of `level`; `flushOwed`: a yield would flush first. */
   walkerNeedsResched(kvm: Kvm, cpu: Cpu, flushOwed: boolean, gfn: number, level: number): boolean;
@@ -93,6 +96,7 @@ export const VERSION_STEPS: VersionSteps = {
   splitSkipsNonNested: true,
   splitSkipsInvalid: true,
   collapsibleLevel,
+  recycleThreshold: (kvm) => kvm.config.recycleThreshold,
   walkerNeedsResched: (kvm, cpu) => needResched(kvm, cpu),
   needbreakInAllModels: false,
 };

@@ -41,6 +41,11 @@ export interface VmWideSteps {
   mmioGenerationMatches(kvm: Kvm, lo: number, hi: number, gen: number): boolean;
   /** The recovery worker takes the page off its list instead of zapping it: dirty-tracked slots from 6.2 on (B-59). */
   nxRecoverySkips(kvm: Kvm, sp: number): boolean;
+  /**
+   * Since 6.2 only tables made for NX keep huge pages away, and recovery leaves logged slots alone; Q33 holds the engine to
+   * that (B-43, B-59).
+   */
+  readonly nxMarksDecide: boolean;
   /** What the recovery worker does before it drops mmu_lock in between, and at its end (B-22, B-54). */
   nxRecoveryBeforeYield(kvm: Kvm, cpu: Cpu, owed: NxRecovery): Steps<void>;
   nxRecoveryAtEnd(kvm: Kvm, cpu: Cpu, owed: NxRecovery): Steps<void>;
@@ -66,6 +71,7 @@ export const VM_WIDE_STEPS: VmWideSteps = {
   mmioOverPresent,
   mmioGenerationMatches,
   nxRecoverySkips: () => false,
+  nxMarksDecide: false,
   nxRecoveryBeforeYield: remoteFlushOrZap,
   nxRecoveryAtEnd: remoteFlushOrZap,
 };

@@ -19,7 +19,7 @@ import { handleMmioPageFault, setMmioSpte } from '../mmio.ts';
 import { accountHugeNxPage } from '../nx-list.ts';
 import { topupVcpuCache } from '../memory-cache.ts';
 import { sptepOf, sptepToSp } from '../shadow-page.ts';
-import { spteTable } from '../spte.ts';
+import { spteChildSp, spteTable } from '../spte.ts';
 import { srcuReadLock, srcuReadUnlock, type Vcpu } from '../vcpu.ts';
 import { waitForSlot } from '../wait-for-slot.ts';
 import { emulateWrite } from '../dirty-log.ts';
@@ -216,7 +216,10 @@ export function disallowedHugepageAdjust(vcpu: Vcpu, fault: Fault, sptep: number
   const { w, engine } = vcpu.kvm;
   const lo = w[sptep * 2]!;
   if (level === 1 || level !== fault.goalLevel || !isShadowPresent(lo) || isLarge(lo)) return;
-  if (engine.tableForbidsHuge(vcpu.kvm, lo, w[sptep * 2 + 1]!)) fault.goalLevel--;
+  const hi = w[sptep * 2 + 1]!;
+  if (!engine.tableForbidsHuge(vcpu.kvm, lo, hi)) return;
+  vcpu.kvm.observer.hugeForbidden(vcpu.cpu, spteChildSp(vcpu.kvm, lo, hi));
+  fault.goalLevel--;
 }
 
 /** FNAME(fetch) (5.2 steps 5 to 9). */

@@ -14,7 +14,7 @@ import { roleAdDisabled } from '../role.ts';
 import { hugepageAdjust } from '../shadow/fault.ts';
 import type { Fault } from '../shadow/set-spte.ts';
 import { spRole } from '../shadow-page.ts';
-import { makeSpte } from '../spte.ts';
+import { makeSpte, spteChildSp } from '../spte.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { TdpIter } from './iter.ts';
 import { tdpMmuLinkSp } from './link.ts';
@@ -30,7 +30,7 @@ export function* tdpMmuMap(vcpu: Vcpu, fault: Fault): Steps<number> {
   yield* rcuReadLock(kvm, cpu);
   const iter = new TdpIter(kvm, vcpu.rootSp, 1, fault.gfn);
   for (yield* iter.start(cpu); iter.valid && iter.gfn <= fault.gfn; yield* iter.next(cpu)) {
-    if (kvm.config.nxHugePages) disallowedHugepageAdjust(kvm, fault, iter);
+    if (kvm.config.nxHugePages) disallowedHugepageAdjust(vcpu, fault, iter);
     if (iter.level === fault.goalLevel) break;
     if (!(yield* makeWay(vcpu, fault, iter))) break;
   }
@@ -41,13 +41,14 @@ export function* tdpMmuMap(vcpu: Vcpu, fault: Fault): Steps<number> {
 }
 
 /** disallowed_hugepage_adjust(): with NX on, a table at the goal level means one level lower. */
-function disallowedHugepageAdjust(kvm: Kvm, fault: Fault, iter: TdpIter): void {
+function disallowedHugepageAdjust({ kvm, cpu }: Vcpu, fault: Fault, iter: TdpIter): void {
   if (iter.level === 1 || iter.level !== fault.goalLevel) return;
   if (
     isShadowPresent(iter.lo) &&
     !isLarge(iter.lo) &&
     kvm.engine.tdpTableForbidsHuge(kvm, iter.lo, iter.hi)
   ) {
+    kvm.observer.hugeForbidden(cpu, spteChildSp(kvm, iter.lo, iter.hi));
     fault.goalLevel--;
   }
 }

@@ -3,6 +3,7 @@ import { accountHugeNxPage } from '../../mmu/nx-list.ts';
 import { tdpMmuLinkSp } from '../../mmu/tdp/link.ts';
 import { tdpPagesLock } from '../../mmu/tdp/rcu.ts';
 import { defineBug } from '../bug.ts';
+import nx62 from '../versions/nx-6.2.ts';
 
 export default defineBug({
   name: 'b-42-nx-mark-after-link',
@@ -15,8 +16,9 @@ export default defineBug({
     'zap in between takes the table and leaves the mark, or the list misses it.',
   needs: 'The mitigation on, L1 executing, and a zap between link and mark.',
   expected: 'Q33',
-  scenario: 'kitchen-sink',
-  apply: () => ({
+  scenario: 'tdp-races',
+  apply: (base) => ({
+    ...nx62.apply(base),
     *tdpLinkNxSp(kvm, cpu, iter, sp) {
       const result = yield* tdpMmuLinkSp(kvm, cpu, iter, sp, true);
       if (result !== 0) return result;

@@ -2,16 +2,14 @@
 import type { Variant } from '../define.ts';
 import agingThaws from './aging-thaws.ts';
 import b01ClearOffByOne from './b-01-clear-off-by-one.ts';
-import b02ClearDirtyOfATable from './b-02-clear-dirty-of-a-table.ts';
 import b03ConditionalEnableFlush from './b-03-conditional-enable-flush.ts';
 import b04TdpWriteProtectSkips from './b-04-tdp-write-protect-skips.ts';
 import b05ChangedPteStaysMmuWritable from './b-05-changed-pte-stays-mmu-writable.ts';
 import b07WriteProtectForgetsStaleTlbs from './b-07-write-protect-forgets-stale-tlbs.ts';
 import b08EmulatedWriteNotMarked from './b-08-emulated-write-not-marked.ts';
-import b10PmlWhileL2Runs from './b-10-pml-while-l2-runs.ts';
 import b12DirectChildOfOtherAccessKept from './b-12-direct-child-of-other-access-kept.ts';
+import b13DirectChildWithoutTheLastEntry from './b-13-direct-child-without-the-last-entry.ts';
 import b14RangeFlushOfTheWrongGfn from './b-14-range-flush-of-the-wrong-gfn.ts';
-import b15ChangePteFlushesOnePage from './b-15-change-pte-flushes-one-page.ts';
 import b17DirectChildFlushOfOnePage from './b-17-direct-child-flush-of-one-page.ts';
 import b18FlushOnEverySplit from './b-18-flush-on-every-split.ts';
 import b19TdpFlushOfTheWrongLevel from './b-19-tdp-flush-of-the-wrong-level.ts';
@@ -20,6 +18,7 @@ import b21FlushLostOnYield from './b-21-flush-lost-on-yield.ts';
 import b22NxRecoveryYieldsWithoutFlush from './b-22-nx-recovery-yields-without-flush.ts';
 import b24TdpPlainWrite from './b-24-tdp-plain-write.ts';
 import b25WriteProtectFlushLost from './b-25-write-protect-flush-lost.ts';
+import b28RootTakenWithoutFlush from './b-28-root-taken-without-flush.ts';
 import b29IteratorAdvancesAfterYield from './b-29-iterator-advances-after-yield.ts';
 import b30InvalidRootsNotUnmapped from './b-30-invalid-roots-not-unmapped.ts';
 import b31LinkBeforeSync from './b-31-link-before-sync.ts';
@@ -32,14 +31,18 @@ import b39InvalidateSeqTruncated from './b-39-invalidate-seq-truncated.ts';
 import b40ZapRangeBlocksPart from './b-40-zap-range-blocks-part.ts';
 import b41LeafAtTheWrongLevel from './b-41-leaf-at-the-wrong-level.ts';
 import b42NxMarkAfterLink from './b-42-nx-mark-after-link.ts';
+import b43AnyTableForbidsHuge from './b-43-any-table-forbids-huge.ts';
 import b44StaleCheckBeforeReclaim from './b-44-stale-check-before-reclaim.ts';
 import b45MmioOverPresent from './b-45-mmio-over-present.ts';
 import b47ChildInheritsInvalid from './b-47-child-inherits-invalid.ts';
 import b48ZapsRootsAsOrphans from './b-48-zaps-roots-as-orphans.ts';
+import b49CollapsibleBelowTheSlot from './b-49-collapsible-below-the-slot.ts';
 import b50ChildReuseIgnoresGfn from './b-50-child-reuse-ignores-gfn.ts';
 import b51ChildReuseIgnoresRole from './b-51-child-reuse-ignores-role.ts';
 import b54NxRecoveryForgetsItsPages from './b-54-nx-recovery-forgets-its-pages.ts';
+import b55CountsShadowPagesBeforeTheWrite from './b-55-counts-shadow-pages-before-the-write.ts';
 import b56NeedbreakInAllModels from './b-56-needbreak-in-all-models.ts';
+import b59RecoversLoggedPages from './b-59-recovers-logged-pages.ts';
 import b61LoggedFaultsMapHuge from './b-61-logged-faults-map-huge.ts';
 import bustedLock from './busted-lock.ts';
 import childRoleIgnoresAccess from './child-role-ignores-access.ts';
@@ -54,6 +57,7 @@ import noSkipInvalidSp from './no-skip-invalid-sp.ts';
 import nxKeptOn4k from './nx-kept-on-4k.ts';
 import oneDescriptorShort from './one-descriptor-short.ts';
 import psKeptAt4k from './ps-kept-at-4k.ts';
+import recycleThreshold3 from './recycle-threshold-3.ts';
 import skipWrprotIfNotWritable from './skip-wrprot-if-not-writable.ts';
 import topupWithoutSlotsLock from './topup-without-slots-lock.ts';
 import { P3_WITHOUT } from './p3-without.ts';
@@ -61,16 +65,14 @@ import { P3_WITHOUT } from './p3-without.ts';
 export const BUGS: readonly Variant[] = [
   agingThaws,
   b01ClearOffByOne,
-  b02ClearDirtyOfATable,
   b03ConditionalEnableFlush,
   b04TdpWriteProtectSkips,
   b05ChangedPteStaysMmuWritable,
   b07WriteProtectForgetsStaleTlbs,
   b08EmulatedWriteNotMarked,
-  b10PmlWhileL2Runs,
   b12DirectChildOfOtherAccessKept,
+  b13DirectChildWithoutTheLastEntry,
   b14RangeFlushOfTheWrongGfn,
-  b15ChangePteFlushesOnePage,
   b17DirectChildFlushOfOnePage,
   b18FlushOnEverySplit,
   b19TdpFlushOfTheWrongLevel,
@@ -79,6 +81,7 @@ export const BUGS: readonly Variant[] = [
   b22NxRecoveryYieldsWithoutFlush,
   b24TdpPlainWrite,
   b25WriteProtectFlushLost,
+  b28RootTakenWithoutFlush,
   b29IteratorAdvancesAfterYield,
   b30InvalidRootsNotUnmapped,
   b31LinkBeforeSync,
@@ -91,14 +94,18 @@ export const BUGS: readonly Variant[] = [
   b40ZapRangeBlocksPart,
   b41LeafAtTheWrongLevel,
   b42NxMarkAfterLink,
+  b43AnyTableForbidsHuge,
   b44StaleCheckBeforeReclaim,
   b45MmioOverPresent,
   b47ChildInheritsInvalid,
   b48ZapsRootsAsOrphans,
+  b49CollapsibleBelowTheSlot,
   b50ChildReuseIgnoresGfn,
   b51ChildReuseIgnoresRole,
   b54NxRecoveryForgetsItsPages,
+  b55CountsShadowPagesBeforeTheWrite,
   b56NeedbreakInAllModels,
+  b59RecoversLoggedPages,
   b61LoggedFaultsMapHuge,
   bustedLock,
   childRoleIgnoresAccess,
@@ -113,6 +120,7 @@ export const BUGS: readonly Variant[] = [
   nxKeptOn4k,
   oneDescriptorShort,
   psKeptAt4k,
+  recycleThreshold3,
   skipWrprotIfNotWritable,
   topupWithoutSlotsLock,
   ...P3_WITHOUT,

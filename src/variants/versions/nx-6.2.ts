@@ -17,5 +17,6 @@ export default defineVariant({
     tableForbidsHuge: (kvm, lo, hi) => isNxDisallowed(kvm, spteChildSp(kvm, lo, hi)),
     tdpTableForbidsHuge: (kvm, lo, hi) => isNxDisallowed(kvm, spteChildSp(kvm, lo, hi)),
     nxRecoverySkips: skipDirtyTracked,
+    nxMarksDecide: true,
   }),
 });
