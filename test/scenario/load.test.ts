@@ -41,6 +41,7 @@ const SHIPPED = [
   'rmap-recycle',
   'root-in-root',
   'shadowed-tables',
+  'slot-seam',
   'tdp-races',
   'tiny-descriptors',
   'tiny-notifier',
