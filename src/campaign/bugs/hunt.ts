@@ -113,7 +113,8 @@ export async function hunt(task: HuntTask): Promise<Hunt> {
         keepWorkload: false,
       });
       shrunkTo = minimal.result.preemptions;
-      token = tokenOf({ ...minimal.spec, ...named, ...minimal.result, given: minimal.given });
+      // What is left may still be too long for a token.
+      token = tokenOf({ ...minimal.spec, ...named, ...minimal.result, given: minimal.given }) ?? token;
     } catch (error) {
       // The search has reported the divergence already.
       if (!(error instanceof NotReproduced)) throw error;
