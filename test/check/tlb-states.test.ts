@@ -4,6 +4,7 @@ import { checkWorld } from '../../src/check/stop-the-world.ts';
 import { tdpWalk } from '../../src/check/tdp-walk.ts';
 import { tlbCheck } from '../../src/check/tlb.ts';
 import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
+import { SPTE_W } from '../../src/mmu/format.ts';
 import { KVM, type Kvm } from '../../src/mmu/kvm.ts';
 import { pscEntries, type PscEntry } from '../../src/mmu/psc.ts';
 import { ROLE_INVALID } from '../../src/mmu/role.ts';
@@ -13,6 +14,7 @@ import { liveEpoch, TLB, TLB_DIRTY, TLB_R, TLB_W } from '../../src/mmu/tlb.ts';
 import { IN_GUEST_MODE, REQ_TLB_FLUSH, ROOT_L1, VCPU } from '../../src/mmu/vcpu-words.ts';
 import bothMmus from '../../scenarios/both-mmus.ts';
 import nestedMigration from '../../scenarios/nested-migration.ts';
+import { booted, findEntry } from '../support/q-machine.ts';
 import { runtimeOf } from './judged-run.ts';
 
 const psc = (kvm: Kvm): string[] => checkWorld(kvm, [pscCheck]).map(({ id }) => id);
@@ -66,6 +68,30 @@ describe('a vCPU that has to leave its root', () => {
     expect(tlb(kvm)).toEqual([]);
     for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) kvm.w[kvm.vcpuWord(vcpu) + VCPU.mode] = IN_GUEST_MODE;
     expect(tlb(kvm)).toContain('Q49');
+  });
+});
+
+describe('a TLB entry over an entry of a table that L1 may write', () => {
+  const EPT_X = 4;
+  /** Takes bits out of a leaf that is in a TLB, and says what is found. */
+  function without(bits: number, place: { level: number; direct: boolean }): string[] {
+    const kvm = booted();
+    const at = findEntry(kvm, { ...place, leaf: true }).sptep * 2;
+    expect(tlb(kvm)).toEqual([]);
+    kvm.w[at]! &= ~bits;
+    return [...new Set(tlb(kvm))];
+  }
+
+  it('may keep X until L1 invalidates it: a fault takes it without a flush', () => {
+    expect(without(EPT_X, { level: 1, direct: false })).toEqual([]);
+  });
+
+  it('may not keep W (Q49), which is taken with a flush', () => {
+    expect(without(SPTE_W, { level: 1, direct: false })).toEqual(['Q49']);
+  });
+
+  it('may keep nothing of a table at a higher level, which L1 cannot write unnoticed (Q49)', () => {
+    expect(without(EPT_X, { level: 2, direct: false })).toEqual(['Q49']);
   });
 });
 
