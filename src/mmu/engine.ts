@@ -45,8 +45,11 @@ export interface Engine
   readUnlock(cpu: Cpu, lock: QRwLockWords): Steps<void>;
 
   // -- the split (kernel-facts 3) --
-  /** 3.6. The caller has announced a load of the lock's queue word if `kvm.needbreakVisible`. */
-  needTopupSplitCachesOrResched(kvm: Kvm, cpu: Cpu, caches: SplitCaches): boolean;
+  /**
+   * 3.6. The caller has announced a load of the lock's queue word if `kvm.needbreakVisible`. `splitsThisHold`: splits since
+   * the pass last came back from here, which KVM does not ask about (H-F).
+   */
+  needTopupSplitCachesOrResched(kvm: Kvm, cpu: Cpu, caches: SplitCaches, splitsThisHold?: number): boolean;
   /** 3.6, without `mmu_lock`. Returns 0 or -ENOMEM. */
   topupSplitCaches(kvm: Kvm, cpu: Cpu, caches: SplitCaches): number;
   /** What is done around the topup while `mmu_lock` is not held: nothing, as slots_lock guards the caches (D2). */

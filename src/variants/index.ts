@@ -3,10 +3,13 @@ import { P1_ENGINE } from '../mmu/default-engine.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { composeEngine, type Variant } from './define.ts';
 import { BUGS } from './bugs/index.ts';
+import hostPagesReadOnlyAtFirst from './ideas/host-pages-read-only-at-first.ts';
 import needbreakDynamicBug from './ideas/needbreak-dynamic-bug.ts';
 import noGuestModeCheck from './ideas/no-guest-mode-check.ts';
+import oneSplitPerHold from './ideas/one-split-per-hold.ts';
 import p3RecycleDischarges from './ideas/p3-recycle-discharges.ts';
 import p3WithoutF7 from './ideas/p3-without-f7.ts';
+import recycleMakesFlush from './ideas/recycle-makes-flush.ts';
 import yieldFlushesAll from './ideas/yield-flushes-all.ts';
 import ancestor2016 from './profiles/ancestor-2016.ts';
 import p0 from './profiles/p0.ts';
@@ -47,6 +50,9 @@ export const VARIANTS: readonly Variant[] = [
   p3RecycleDischarges,
   needbreakDynamicBug,
   yieldFlushesAll,
+  oneSplitPerHold,
+  recycleMakesFlush,
+  hostPagesReadOnlyAtFirst,
   ...BUGS,
 ];
 

@@ -30,6 +30,7 @@ const SHIPPED = [
   'legacy-shadow',
   'log-cycle',
   'memslot-delete',
+  'narrow-reuse',
   'nested-migration',
   'notifier-unmap',
   'nx-partial-reuse',

@@ -43,7 +43,7 @@ export function* faultinPfn(vcpu: { readonly kvm: Kvm; readonly cpu: Cpu }, faul
   // smp_rmb(): the count first, then the host (10.4).
   if (slot.layout.hostMap === 0) {
     fault.pfn = slot.pfn(gfn);
-    fault.hostWritable = slot.hostWritable(gfn);
+    fault.hostWritable = slot.hostWritable(gfn) && kvm.engine.mapWritable(kvm, slot, gfn, fault.write);
     return;
   }
   const write = fault.write && !slot.config.readonly;
@@ -54,7 +54,8 @@ export function* faultinPfn(vcpu: { readonly kvm: Kvm; readonly cpu: Cpu }, faul
     if (valueAllows(value, write)) {
       fault.pfn = valuePfn(slot, gfn, value);
       // A page that is only read is mapped writable too if it costs nothing.
-      fault.hostWritable = !slot.config.readonly && valueAllows(value, true);
+      fault.hostWritable =
+        !slot.config.readonly && valueAllows(value, true) && kvm.engine.mapWritable(kvm, slot, gfn, write);
       return;
     }
     yield* mmapReadLock(kvm, cpu);

@@ -14,6 +14,8 @@ export interface HostSteps {
   unmapGfnRange(kvm: Kvm, cpu: Cpu, slot: MemSlot, start: number, end: number): Steps<boolean>;
   /** The flush at the end of an unmapping or a change of pte that owes one or not (A9, A11; B-21). */
   flushAfterUnmap(owed: boolean): boolean;
+  /** map_writable of kvm_faultin_pfn(): whether the host's own entry, which allows writes, is taken for writable (H-B). */
+  mapWritable(kvm: Kvm, slot: MemSlot, gfn: number, write: boolean): boolean;
   /** What a fault keeps of mmu_invalidate_seq: all of it; a signed int in B-39. */
   snapshotSeq(kvm: Kvm, seq: number): number;
   /** mmu_invalidate_retry_hva(), under mmu_lock: was `gfn`, looked up under `seq`, invalidated since (5.4, D17)? */
@@ -48,6 +50,7 @@ export const HOST_STEPS: HostSteps = {
   recordInvalidateRange: mmuInvalidateUnion,
   unmapGfnRange,
   flushAfterUnmap: (owed) => owed,
+  mapWritable: () => true,
   snapshotSeq: (_kvm, seq) => seq,
   invalidateRetry: mmuInvalidateRetry,
   changedPteSpte,

@@ -18,6 +18,8 @@ export class SplitPass {
   gfn = 0;
   /** The child holds a present non-leaf entry: parts of it may be unmapped (3.7 step 2b). */
   childHasTables = false;
+  /** The filling of the child has emptied a reverse map: entries of the child are missing (H-A). */
+  recycled = false;
   /** The child was found, not made. */
   childReused = false;
   /** Unsync pages met while looking the child up (3.8 step 3); they are zapped before the split goes on. */

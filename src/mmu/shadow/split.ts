@@ -105,7 +105,7 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
       let result = beginAttempt(pass, sptep);
       if (result === 0) {
         if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
-        if (engine.needTopupSplitCachesOrResched(kvm, cpu, pass.caches)) {
+        if (engine.needTopupSplitCachesOrResched(kvm, cpu, pass.caches, pass.splitsThisHold)) {
           result = yield* dropLockAndTopup(pass, sptep);
         } else {
           if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
@@ -240,6 +240,7 @@ function getChild(pass: SplitPass, hugeSptep: number): number {
   pass.hugeLo = cpu.lo;
   pass.hugeHi = cpu.hi;
   pass.childHasTables = false;
+  pass.recycled = false;
   return kvm.engine.getSpForSplit(pass, hugeSptep);
 }
 
@@ -254,6 +255,7 @@ function* recycleAndFill(pass: SplitPass, sp: number, at: number): Steps<void> {
   const { kvm, cpu, slot } = pass;
   const { engine } = kvm;
   const level = pass.level - 1;
+  pass.recycled = true;
   for (let i = at; i < kvm.entries;) {
     yield* recycleRmap(kvm, cpu, slot, sp, spGfn(kvm, sp) + i * kvm.pages(level), level);
     if (pass.owes) yield* engine.settleDebt(pass, 'F8');

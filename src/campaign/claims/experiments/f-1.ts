@@ -5,5 +5,5 @@ export default placeExperiment({
   id: 'F1',
   must: 'be made before a split drops mmu_lock to refill its caches or to let a waiter in',
   scenario: 'nx-partial-reuse',
-  schedules: 1000,
+  schedules: 300,
 });

@@ -1,0 +1,9 @@
+import { placeExperiment } from './f-place.ts';
+
+export default placeExperiment({
+  id: 'F6',
+  must: 'survive the end of the pass over one level',
+  scenario: 'log-cycle',
+
+  schedules: 150,
+});
