@@ -1,4 +1,5 @@
 /** Thread that loads a user's file for the first time; see src/scenario/trial.ts. */
+import { loadExperiment } from '../src/campaign/claims/load.ts';
 import { loadVariant } from '../src/campaign/variants.ts';
 import { buildMachine } from '../src/scenario/build.ts';
 import { loadScenario } from '../src/scenario/load.ts';
@@ -8,7 +9,8 @@ export default async (request: TrialRequest): Promise<TrialReply> => {
   try {
     if (request.kind === 'scenario')
       buildMachine(await loadScenario(request.path), request.purpose, request.parameters);
-    else await loadVariant(request.path);
+    else if (request.kind === 'variant') await loadVariant(request.path);
+    else await loadExperiment(request.path);
     return {};
   } catch (error) {
     // A parameter or a size that does not fit is the main thread's to report, in its own words.

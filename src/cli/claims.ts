@@ -8,10 +8,12 @@ import type { Experiment } from '../campaign/claims/define.ts';
 import { EXPERIMENTS } from '../campaign/claims/experiments/index.ts';
 import { findExperiment, loadExperiment } from '../campaign/claims/load.ts';
 import { conductAll, type ClaimTask } from '../campaign/claims/pool.ts';
-import { loadVariant, splitVariants } from '../campaign/variants.ts';
+import { splitVariants } from '../campaign/variants.ts';
 import { VERDICTS, type ClaimRecord, type Verdict } from '../report/claim-record.ts';
 import { claimsMarkdown, hasFailed, renderClaims, verdictCounts } from '../report/claims-report.ts';
 import { plural, wrap } from '../report/text.ts';
+import { isPath } from '../scenario/load.ts';
+import { tryFile } from '../scenario/trial.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { checkWritable, interruptible, Output } from './output.ts';
 import { textOption, UsageError } from './usage.ts';
@@ -21,6 +23,8 @@ const EXIT_HARNESS = 3;
 const EXIT_INTERRUPTED = 130;
 /** The default, so that two who ask the same get the same answer. */
 const DEFAULT_SEED = '1';
+/** Loading a user's file must end within this. */
+const LOAD_LIMIT_MS = 15_000;
 const FORMAT = 'splitstorm-claims 1';
 
 interface Chosen {
@@ -37,8 +41,10 @@ async function chosenOf(args: Readonly<Record<string, unknown>>): Promise<readon
     .filter((id) => id !== '');
   const path = textOption(args, 'file');
   const own: Chosen[] = [];
-  if (path !== undefined)
+  if (path !== undefined) {
+    await tryFile({ kind: 'experiment', path, purpose: 'explore', parameters: {} }, LOAD_LIMIT_MS);
     own.push({ experiment: await loadExperiment(path), source: { experiment: path, file: true } });
+  }
   if (ids?.length === 0) throw new UsageError('--claim: nothing given, allowed are ids such as C3,H-A,F1');
   const shipped = ids === undefined ? (path === undefined ? EXPERIMENTS : []) : ids.map(findExperiment);
   return [...new Set(shipped)]
@@ -175,7 +181,10 @@ export function claimsCommand(done: (status: number) => void): CommandModule {
           `--seed: ${JSON.stringify(seed)} given, allowed are 1 to 64 characters without spaces`,
         );
       const variant = textOption(args, 'variant');
-      if (variant !== undefined) for (const part of splitVariants(variant)) await loadVariant(part);
+      for (const part of variant === undefined ? [] : splitVariants(variant)) {
+        if (isPath(part))
+          await tryFile({ kind: 'variant', path: part, purpose: 'explore', parameters: {} }, LOAD_LIMIT_MS);
+      }
       const before =
         textOption(args, 'expect') === undefined ? undefined : expected(textOption(args, 'expect')!);
       const markdown = textOption(args, 'markdown');

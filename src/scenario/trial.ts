@@ -11,7 +11,7 @@ import { ScenarioError } from './validate.ts';
 
 /** What the trial thread is asked to do. */
 export interface TrialRequest {
-  readonly kind: 'scenario' | 'variant';
+  readonly kind: 'scenario' | 'variant' | 'experiment';
   readonly path: string;
   readonly purpose: Purpose;
   readonly parameters: Readonly<Record<string, unknown>>;

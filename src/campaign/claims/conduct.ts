@@ -13,7 +13,7 @@ export interface ConductOptions extends Omit<LabOptions, 'injections' | 'signal'
 }
 
 /** Schedules of a hunt in a control, at least. */
-const LEAST_HUNT = 50;
+const LEAST_HUNT = 20;
 
 export async function conduct(experiment: Experiment, options: ConductOptions): Promise<ClaimRecord> {
   const began = performance.now();

@@ -5,12 +5,11 @@ import { COUNTERS, C, type CounterName } from '../../cpu/counters.ts';
 import { masterSeed } from '../../cpu/random.ts';
 import { locationGroups } from '../../explore/locations.ts';
 import { Schedules } from '../../explore/scheduler-of.ts';
-import { NotReproduced } from '../../explore/shrink.ts';
 import { parseStrategy, type ChosenStrategy } from '../../explore/strategies/index.ts';
 import { LOCK_ROWS, mergeFigures } from '../../measure/lock-stats.ts';
 import type { ClaimRun, Witness } from '../../report/claim-record.ts';
 import type { PlainCpu } from '../../cpu/plain-cpu.ts';
-import { ControlledRuntime, type Judge } from '../../runtime/controlled.ts';
+import { ControlledRuntime, type ControlledResult, type Judge } from '../../runtime/controlled.ts';
 import type { Violation } from '../../runtime/outcome.ts';
 import { ControlledMeasures } from '../controlled-statistics.ts';
 import { prove, PROVED_SCHEDULE } from '../prove.ts';
@@ -47,6 +46,8 @@ export class OutOfTime extends Error {
   override readonly name = 'OutOfTime';
 }
 
+/** A longer run, such as a livelock, is not shrunk. */
+const MOST_STEPS_SHRUNK = 10_000;
 /** Schedules between two looks at the event loop when locks are measured. */
 const SLICE = 16;
 
@@ -262,30 +263,27 @@ export class Laboratory implements Lab {
       plan,
     };
     const common = { what, check: violation.id, found: violation.text };
-    if (!subject.shipped) return { ...common, preemptions: this.replayed(spec).preemptions };
-    try {
-      const minimal = shrinkFailure({
-        spec,
-        scenario: subject.scenario,
-        given: subject.given,
-        maxReplays: replays,
-        maxCertificate: 0,
-        keepWorkload: false,
-      });
-      const token = tokenOf({ ...subject, ...minimal.spec, ...minimal.result, given: minimal.given });
-      return {
-        ...common,
-        preemptions: minimal.result.preemptions,
-        ...(token === undefined ? {} : { token }),
-      };
-    } catch (error) {
-      // The checks of a proof look at the whole state more often than those of a replay.
-      if (error instanceof NotReproduced) return { ...common, preemptions: this.replayed(spec).preemptions };
-      throw error;
-    }
+    const run = this.replayed(spec);
+    const as = (of: RunSpec, result: ControlledResult, given: Subject['given']): Witness => {
+      const token = subject.shipped ? tokenOf({ ...subject, ...of, ...result, given }) : undefined;
+      return { ...common, preemptions: result.preemptions, ...(token === undefined ? {} : { token }) };
+    };
+    // The checks of a proof look at the whole state more often than those of a replay.
+    if (run.violations.length === 0) return { ...common, preemptions: run.preemptions };
+    if (!subject.shipped || replays === 0 || run.steps > MOST_STEPS_SHRUNK)
+      return as(spec, run, subject.given);
+    const minimal = shrinkFailure({
+      spec,
+      scenario: subject.scenario,
+      given: subject.given,
+      maxReplays: replays,
+      maxCertificate: 0,
+      keepWorkload: false,
+    });
+    return as(minimal.spec, minimal.result, minimal.given);
   }
 
-  private replayed(spec: RunSpec): { readonly preemptions: number } {
+  private replayed(spec: RunSpec): ControlledResult {
     const runtime = runtimeOf(spec);
     return runtime.run(schedulerOf(runtime, spec), masterSeed(spec.seed), spec.schedule);
   }

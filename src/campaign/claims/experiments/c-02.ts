@@ -27,7 +27,7 @@ export default defineExperiment({
         schedules: run,
       } = await lab.explore({
         scenario: 'enospc',
-        parameters: { mmuPages: 16 },
+        parameters: { mmuPages: 10 },
         variant: [threshold(pages)],
         schedules: 150,
       });
@@ -39,7 +39,7 @@ export default defineExperiment({
       figures[`pages reclaimed, threshold ${pages}`] = counters.pagesReclaimed / run;
     }
     return confirmed(
-      `Nothing was broken in ${schedules} schedules with thresholds of 0, 5 and 20 pages and 16 MMU pages in all. What the threshold ` +
+      `Nothing was broken in ${schedules} schedules with thresholds of 0, 5 and 20 pages and 10 MMU pages in all. What the threshold ` +
         'decides is who pays: the figures are per schedule.',
       { figures },
     );

@@ -1,5 +1,5 @@
 import { defineVariant } from '../../../variants/define.ts';
-import { defineExperiment, measured, refuted } from '../define.ts';
+import { confirmed, defineExperiment, measured, open } from '../define.ts';
 
 const tdpFirst = defineVariant({
   name: 'tdp-first',
@@ -15,7 +15,7 @@ export default defineExperiment({
   id: 'C13',
   claim: 'Splitting the shadow MMU before the TDP MMU is needed.',
   facts: ['9.2', '3.1'],
-  control: { variant: 'b-24-tdp-plain-write', verdict: 'refuted' },
+  control: { variant: 'link-before-fill', verdict: 'open' },
   async run(lab) {
     const machine = { scenario: 'both-mmus', parameters: { vcpus: 2 }, schedules: 150 };
     const figures: Record<string, number> = {};
@@ -24,8 +24,9 @@ export default defineExperiment({
       ['TDP first', [tdpFirst]],
     ] as const) {
       const result = await lab.measure({ ...machine, variant });
-      if (result.failure !== undefined)
-        return refuted(`With ${name} a check is broken.`, { witnesses: [result.failure] });
+      if (result.failure !== undefined && name === 'TDP first')
+        return confirmed('The other order breaks a check.', { witnesses: [result.failure] });
+      if (result.failure !== undefined) return open('The machine fails.', { witnesses: [result.failure] });
       const write = result.lock('mmu_lock-W', 'migration');
       figures[`${name}: faults of L2`] = result.counters.faults / result.schedules;
       figures[`${name}: steps the splitter holds mmu_lock for write`] = write.held / result.schedules;

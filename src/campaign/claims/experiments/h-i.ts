@@ -11,12 +11,12 @@ export default defineExperiment({
   async run(lab) {
     const limited = await lab.explore({
       scenario: 'alias-mixed-access',
-      parameters: { mmuPages: 24, memory: '32K' },
+      parameters: { mmuPages: 12 },
       schedules: 200,
     });
     const refusing = await lab.explore({
       scenario: 'alias-mixed-access',
-      parameters: { allocFailRate: 0.3 },
+      parameters: { allocFailRate: 0.95 },
       schedules: 200,
     });
     const failure = limited.failure ?? refusing.failure;
