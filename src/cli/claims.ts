@@ -208,6 +208,18 @@ export function claimsCommand(done: (status: number) => void): CommandModule {
         withoutControl: args['control'] === false,
         ...(variant === undefined ? {} : { variant }),
       }));
+      const progress = (): void => {
+        const elapsedMs = performance.now() - began;
+        output.progress.update({
+          label: 'claims',
+          elapsedMs,
+          fraction: finished / tasks.length,
+          remainingMs: finished === 0 ? null : (elapsedMs / finished) * (tasks.length - finished),
+          figures: [['experiments', finished]],
+          violations: failures,
+        });
+      };
+      progress();
       const results = await conductAll(tasks, {
         workers,
         budgetMs,
@@ -215,15 +227,7 @@ export function claimsCommand(done: (status: number) => void): CommandModule {
         onRecord: (_, record) => {
           finished++;
           if (hasFailed(record)) failures++;
-          const elapsedMs = performance.now() - began;
-          output.progress.update({
-            label: 'claims',
-            elapsedMs,
-            fraction: finished / tasks.length,
-            remainingMs: (elapsedMs / finished) * (tasks.length - finished),
-            figures: [['experiments', finished]],
-            violations: failures,
-          });
+          progress();
         },
       });
       interrupt.dispose();

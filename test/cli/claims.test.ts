@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import yargs from 'yargs';
 import { claimsCommand } from '../../src/cli/claims.ts';
 import { isUserError, UsageError } from '../../src/cli/usage.ts';
@@ -10,6 +10,7 @@ import { cli } from './run-cli.ts';
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/experiments/${name}`, import.meta.url));
+const PATIENCE_MS = 120_000;
 const folder = mkdtempSync(join(tmpdir(), 'splitstorm-claims-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const file = (name: string, text: string): string => {
@@ -19,13 +20,13 @@ const file = (name: string, text: string): string => {
 };
 
 /** On this thread, without the rest of the program: starting a process for each takes long. */
-const parsed = (args: readonly string[]): Promise<unknown> =>
+const parsed = (args: readonly string[], done: (status: number) => void = () => {}): Promise<unknown> =>
   yargs(['claims', ...args])
     .exitProcess(false)
     .fail((message, error) => {
       throw error ?? new UsageError(message);
     })
-    .command(claimsCommand(() => {}))
+    .command(claimsCommand(done))
     .parseAsync();
 
 describe('splitstorm claims', () => {
@@ -35,29 +36,24 @@ describe('splitstorm claims', () => {
     expect(stdout.match(/^(C\d+|H-[A-K]|F\d) /gm)).toHaveLength(35);
   });
 
-  it('conducts an experiment of the user, writes it as JSON, and compares with an earlier run', async () => {
-    const json = join(folder, 'now.json');
-    const run = await cli(['claims', '--file', fixture('greedy.ts'), '--json', json, '--workers', '1']);
-    expect(run.stderr).not.toContain('splitstorm:');
-    expect(run.status).toBe(0);
-    expect(run.stdout).toContain('GREEDY CONFIRMED');
-    expect(run.stdout).toContain('control  with link-before-fill: refuted');
-    const written = JSON.parse(readFileSync(json, 'utf8')) as { claims: { id: string; verdict: string }[] };
-    expect(written.claims[0]).toMatchObject({ id: 'GREEDY', verdict: 'confirmed' });
-    written.claims[0]!.verdict = 'refuted';
-    const before = file('before.json', JSON.stringify(written));
-    const changed = await cli([
-      'claims',
-      '--file',
-      fixture('greedy.ts'),
-      '--expect',
-      before,
-      '--workers',
-      '1',
-    ]);
-    expect(changed.status).toBe(1);
-    expect(changed.stdout).toContain('CHANGED  GREEDY was refuted, and is confirmed');
-  }, 30_000);
+  it(
+    'conducts an experiment of the user, writes it as JSON, and compares with an earlier run',
+    async () => {
+      const json = join(folder, 'now.json');
+      const before = { format: 'splitstorm-claims 1', claims: [{ id: 'GREEDY', verdict: 'refuted' }] };
+      const expectations = ['--expect', file('before.json', JSON.stringify(before))];
+      const own = ['--file', fixture('greedy.ts'), '--workers', '1'];
+      const run = await cli(['claims', ...own, ...expectations, '--json', json]);
+      expect(run.stderr).not.toContain('splitstorm:');
+      expect(run.stdout).toContain('GREEDY CONFIRMED');
+      expect(run.stdout).toContain('control  with link-before-fill: refuted');
+      expect(run.stdout).toContain('CHANGED  GREEDY was refuted, and is confirmed');
+      expect(run.status).toBe(1);
+      const written = JSON.parse(readFileSync(json, 'utf8')) as { claims: unknown[] };
+      expect(written.claims[0]).toMatchObject({ id: 'GREEDY', verdict: 'confirmed' });
+    },
+    PATIENCE_MS,
+  );
 
   it.each([
     [['--claim', 'C99'], 'there is no claim C99'],
@@ -76,11 +72,21 @@ describe('splitstorm claims', () => {
   });
 
   it('says what it knows when it is interrupted', async () => {
-    const { status, stdout } = await cli(['claims', '--claim', 'C6', '--effort', '100', '--workers', '1'], {
-      interruptAfterMs: [4000],
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const listeners = process.listenerCount('SIGINT');
+    let status: number | undefined;
+    const running = parsed(['--claim', 'C6', '--effort', '100', '--workers', '1'], (result) => {
+      status = result;
     });
+    await vi.waitFor(() => expect(process.listenerCount('SIGINT')).toBe(listeners + 1), PATIENCE_MS);
+    process.emit('SIGINT');
+    await running;
+    const text = write.mock.calls.map(([part]) => String(part)).join('');
+    vi.restoreAllMocks();
     expect(status).toBe(130);
-    expect(stdout).toContain('C6 OPEN');
-    expect(stdout).toContain('it was interrupted before');
-  }, 30_000);
+    expect(text).toContain('C6 OPEN');
+    expect(text).toContain('it was interrupted before');
+    expect(process.listenerCount('SIGINT')).toBe(listeners);
+  }, 120_000);
 });

@@ -12,17 +12,18 @@ const KINDS = ['C12', 'C13', 'H-D', 'H-G', 'F3'];
 describe('the shipped experiments', () => {
   it('are one for each claim, hypothesis and flush place of kernel-facts 9', () => {
     const claims = Array.from({ length: 15 }, (_, i) => `C${i + 1}`);
-    const hypotheses = [...'ABCDEFGHIJK'].map((letter) => `H-${letter}`);
+    const hypotheses = 'ABCDEFGHIJK'.split('').map((letter) => `H-${letter}`);
     const places = Array.from({ length: 9 }, (_, i) => `F${i + 1}`);
     expect(EXPERIMENTS.map(({ id }) => id)).toEqual([...claims, ...hypotheses, ...places]);
   });
 
   it('have controls that exist', () => {
-    for (const { id, control } of EXPERIMENTS) {
-      const { variant } = control;
-      if (typeof variant === 'string') expect([id, findVariant(variant)?.name]).toEqual([id, variant]);
-      else expect([id, variant !== undefined || control.parameters !== undefined]).toEqual([id, true]);
-    }
+    const missing = EXPERIMENTS.filter(({ control: { variant, parameters } }) =>
+      typeof variant === 'string'
+        ? findVariant(variant) === undefined
+        : variant === undefined && parameters === undefined,
+    );
+    expect(missing.map(({ id }) => id)).toEqual([]);
   });
 
   it.each(KINDS)(
