@@ -70,7 +70,7 @@ export default defineExperiment({
     figures['p1 with the mitigation: windows'] = exposure.windows;
     if (windows['p0']! + windows['p2']! + exposure.windows > 0)
       return refuted('There is such a time even so.', { figures });
-    if (windows['p1']! === 0)
+    if (windows['p1'] === 0)
       return open('No processor had a huge translation when its page was split.', { figures });
     return confirmed(
       'P0 and P2 flush before they link: no window. P1 and P4 leave it open until the flush at the end of the ioctl, P3 until the lock is ' +
