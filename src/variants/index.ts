@@ -3,6 +3,7 @@ import { P1_ENGINE } from '../mmu/default-engine.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { composeEngine, type Variant } from './define.ts';
 import { BUGS } from './bugs/index.ts';
+import clearKeepsMmuWritable from './ideas/clear-keeps-mmu-writable.ts';
 import hostPagesReadOnlyAtFirst from './ideas/host-pages-read-only-at-first.ts';
 import needbreakDynamicBug from './ideas/needbreak-dynamic-bug.ts';
 import noGuestModeCheck from './ideas/no-guest-mode-check.ts';
@@ -10,6 +11,7 @@ import oneSplitPerHold from './ideas/one-split-per-hold.ts';
 import p3RecycleDischarges from './ideas/p3-recycle-discharges.ts';
 import p3WithoutF7 from './ideas/p3-without-f7.ts';
 import recycleMakesFlush from './ideas/recycle-makes-flush.ts';
+import reuseMakesFlush from './ideas/reuse-makes-flush.ts';
 import yieldFlushesAll from './ideas/yield-flushes-all.ts';
 import ancestor2016 from './profiles/ancestor-2016.ts';
 import p0 from './profiles/p0.ts';
@@ -53,6 +55,8 @@ export const VARIANTS: readonly Variant[] = [
   oneSplitPerHold,
   recycleMakesFlush,
   hostPagesReadOnlyAtFirst,
+  reuseMakesFlush,
+  clearKeepsMmuWritable,
   ...BUGS,
 ];
 
