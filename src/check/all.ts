@@ -20,6 +20,7 @@ import { installs } from './steps-install.ts';
 import { afterInvept } from './steps-invept.ts';
 import { multihit } from './steps-multihit.ts';
 import { notifierCounts } from './steps-notifier.ts';
+import { doneForNothing } from './steps-cost.ts';
 import { nxMarksDecide } from './steps-nx.ts';
 import { pageLives } from './steps-pages.ts';
 import { lockOrder } from './steps-order.ts';
@@ -81,6 +82,7 @@ export const ALL_STEP_CHECKS: readonly StepCheckFamily[] = [
   afterInvept,
   pageLives,
   nxMarksDecide,
+  doneForNothing,
 ];
 
 /** Step checks that look only at what the actor itself holds or counts: these may run on worker threads too. */

@@ -10,6 +10,7 @@ import { planClean, planHunts, type Planned } from '../campaign/bugs/plan.ts';
 import { cleanScoreOf, scoreOf } from '../campaign/bugs/score.ts';
 import { parseStrategy, strategyText } from '../explore/strategies/index.ts';
 import { bugMarkdown, renderBugTable, type BugRow } from '../report/bug-table.ts';
+import { corpusLines, corpusSummary } from '../report/corpus.ts';
 import { bugRecordLines } from '../report/bug-record.ts';
 import { plural } from '../report/text.ts';
 import { closest, loadScenario } from '../scenario/load.ts';
@@ -118,6 +119,9 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       if (textOption(args, 'bug') === undefined && args['all'] !== true) {
         for (const bug of bugs) for (const line of bugRecordLines(bug, output.width)) output.line(line);
         output.line('');
+        for (const line of corpusLines(output.width)) output.line(line);
+        output.line('');
+        output.line(`${corpusSummary()}.`);
         output.line(`${plural(bugs.length, 'bug')}; --bug NAME hunts one, --all scores all.`);
         done(0);
         return;

@@ -112,6 +112,12 @@ export class Observer {
   guestWalkEntry(_cpu: Cpu, _lo: number, _hi: number, _level: number): void {}
   /** A pass of the TDP split over [start, end) begins or ends. */
   tdpSplitPass(_cpu: Cpu, _start: number, _end: number, _shared: boolean, _begin: boolean): void {}
+  /** A page for a split of the TDP MMU was allocated without giving mmu_lock up. */
+  allocatedUnderLock(_cpu: Cpu): void {}
+  /** A walk of one TDP root for one 64-gfn word begins, with the bits (lo, hi) to deal with. */
+  maskedWalk(_cpu: Cpu, _lo: number, _hi: number): void {}
+  /** It looks at a present leaf of `level`, `bit` pages into the word. */
+  maskedLeaf(_cpu: Cpu, _bit: number, _level: number): void {}
   /** With the mitigation on, the table `sp` keeps a fault from mapping a huge page. */
   hugeForbidden(_cpu: Cpu, _sp: number): void {}
   /** The NX recovery worker is about to zap `sp`. */

@@ -63,6 +63,8 @@ export interface VersionSteps {
   /** The level up to which kvm_mmu_zap_collapsible_spte() takes the gfns of a direct page for mappable (B-49). */
   collapsibleLevel(kvm: Kvm, slot: MemSlot, sp: number): number;
 
+  /** The flush after what could be larger was zapped, given that one is owed (c7785d85b6c6, B-23). */
+  collapsibleFlushes(owed: boolean): boolean;
   /** RMAP_RECYCLE_THRESHOLD (2.2): the longest list that an add leaves as it is. */
   recycleThreshold(kvm: Kvm): number;
 
@@ -96,6 +98,7 @@ export const VERSION_STEPS: VersionSteps = {
   splitSkipsNonNested: true,
   splitSkipsInvalid: true,
   collapsibleLevel,
+  collapsibleFlushes: (owed) => owed,
   recycleThreshold: (kvm) => kvm.config.recycleThreshold,
   walkerNeedsResched: (kvm, cpu) => needResched(kvm, cpu),
   needbreakInAllModels: false,

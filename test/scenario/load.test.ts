@@ -22,6 +22,7 @@ const SHIPPED = [
   'both-mmus',
   'descriptor-pressure',
   'dirty-ring',
+  'emptied-children',
   'enospc',
   'fault-storm',
   'initially-all-set',

@@ -31,13 +31,12 @@ export function* markPageDirty(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): 
 /** A write that KVM emulates because the page must stay read-only: the store, then the dirty bit (B-08). */
 export function* emulateWrite(vcpu: Vcpu, slot: MemSlot, gfn: number): Steps<void> {
   const { kvm, cpu } = vcpu;
-  const tracked = yield* kvm.engine.pteWriteIsTracked(kvm, cpu);
   const index = yield* storeGuestPte(vcpu, gfn);
   const version = yield* writeGuestPage(kvm, cpu, slot, gfn);
   if (cpu.stepped && cpu.stops(Op.Load, slot.flagsWord)) yield;
   const logged = (cpu.load(slot.flagsWord) & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
   if (logged && kvm.engine.emulatedWriteIsMarked(vcpu)) yield* markPageDirty(kvm, cpu, slot, gfn);
-  if (!tracked || kvm.config.l1Vcpus === 0 || !mayHoldTable(kvm, gfn)) return;
+  if (kvm.config.l1Vcpus === 0 || !mayHoldTable(kvm, gfn)) return;
   // A write of plain data to a table page says which entry it meant by nothing but its count.
   const written = index < 0 ? version & (kvm.entries - 1) : index;
   const misaligned = index >= 0 && vcpu.store.partial;

@@ -49,6 +49,8 @@ export function* slotZapCollapsible(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<vo
     const end = slot.baseGfn + slot.npages;
     flush = yield* slotHandleLevel(kvm, cpu, slot, slot.baseGfn, end, level, handler, true, flush, 'log-off');
   }
-  if (flush) yield* flushRemoteTlbs(kvm, cpu, 'log-off', slot.baseGfn, slot.npages);
+  if (kvm.engine.collapsibleFlushes(flush)) {
+    yield* flushRemoteTlbs(kvm, cpu, 'log-off', slot.baseGfn, slot.npages);
+  }
   yield* kvm.writeUnlock(cpu);
 }

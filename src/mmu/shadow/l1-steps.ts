@@ -32,8 +32,6 @@ export interface L1Steps {
   syncDropsSpte(kvm: Kvm, access: number, gfn: number, mapped: number): boolean;
 
   // -- emulated writes (A5) --
-  /** Before the write: may it concern a shadow page? KVM asks after it, in kvmMmuPteWrite() (B-55). */
-  pteWriteIsTracked(kvm: Kvm, cpu: Cpu): Steps<boolean>;
   /** After the write itself. */
   kvmMmuPteWrite(kvm: Kvm, cpu: Cpu, write: PteWrite): Steps<void>;
   /** Is the page written so often that it is a table no longer? */
@@ -67,9 +65,6 @@ export const L1_STEPS: L1Steps = {
   },
   syncRoots: kvmMmuSyncRoots,
   syncDropsSpte,
-  *pteWriteIsTracked() {
-    return true;
-  },
   kvmMmuPteWrite,
   detectWriteFlooding,
   zapWrittenSpte,

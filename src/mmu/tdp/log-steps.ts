@@ -15,6 +15,8 @@ export interface TdpLogSteps {
    * under the lock first; since 6.11 the lock is always dropped (B-57).
    */
   tdpAllocSpForSplit(kvm: Kvm, cpu: Cpu, iter: TdpIter, shared: boolean): Steps<number>;
+  /** Since 6.11 nothing is allocated with mmu_lock held; D14 holds the engine to that. */
+  readonly tdpAllocDropsLock: boolean;
   /** 4.3 step 3: compare-and-exchange with mmu_lock shared, a write with it held for write. Returns 0 or -EBUSY. */
   tdpLinkSplitChild(kvm: Kvm, cpu: Cpu, iter: TdpIter, sp: number, shared: boolean): Steps<number>;
   /** Whether the pass that clears D bits may touch the value that a failed exchange has brought (B-02). */
@@ -29,6 +31,7 @@ export interface TdpLogSteps {
 
 export const TDP_LOG_STEPS: TdpLogSteps = {
   tdpAllocSpForSplit,
+  tdpAllocDropsLock: false,
   tdpLinkSplitChild: tdpMmuLinkSp,
   tdpClearDirtyApplies,
   tdpMaskBitGoesFirst: true,

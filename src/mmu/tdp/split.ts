@@ -144,7 +144,9 @@ function allocSp(kvm: Kvm, cpu: Cpu): number {
  */
 export function* tdpAllocSpForSplit(kvm: Kvm, cpu: Cpu, iter: TdpIter, shared: boolean): Steps<number> {
   const sp = allocSp(kvm, cpu);
-  return sp !== 0 ? sp : yield* tdpAllocSpUnlocked(kvm, cpu, iter, shared);
+  if (sp === 0) return yield* tdpAllocSpUnlocked(kvm, cpu, iter, shared);
+  kvm.observer.allocatedUnderLock(cpu);
+  return sp;
 }
 
 /** As since 6.11 (cf3ff0ee24d6, B-57): mmu_lock is always dropped to allocate. */

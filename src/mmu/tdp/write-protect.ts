@@ -94,11 +94,13 @@ export function* tdpClearDirtyPtMasked(
   ) {
     const iter = new TdpIter(kvm, root, 1, gfn + firstBit(lo, hi));
     const mask = { lo, hi };
+    kvm.observer.maskedWalk(cpu, lo, hi);
     yield* rcuReadLock(kvm, cpu);
     for (yield* iter.start(cpu); iter.valid && iter.gfn < end; yield* iter.next(cpu)) {
       if (!isShadowPresent(iter.lo) || !isLastSpte(iter.lo, iter.level)) continue;
-      if ((mask.lo | mask.hi) === 0) break;
       const bit = iter.gfn - gfn;
+      kvm.observer.maskedLeaf(cpu, bit, iter.level);
+      if ((mask.lo | mask.hi) === 0) break;
       if (iter.level > 1 || bit < 0 || !hasBit(mask.lo, mask.hi, bit)) continue;
       const next = tracked(kvm, wrprot, iter.lo, iter.hi);
       const done = next === iter.lo;

@@ -16,9 +16,9 @@ import b19TdpFlushOfTheWrongLevel from './b-19-tdp-flush-of-the-wrong-level.ts';
 import b20FastFaultOnHugePage from './b-20-fast-fault-on-huge-page.ts';
 import b21FlushLostOnYield from './b-21-flush-lost-on-yield.ts';
 import b22NxRecoveryYieldsWithoutFlush from './b-22-nx-recovery-yields-without-flush.ts';
+import b23FlushForNothingAtLogOff from './b-23-flush-for-nothing-at-log-off.ts';
 import b24TdpPlainWrite from './b-24-tdp-plain-write.ts';
 import b25WriteProtectFlushLost from './b-25-write-protect-flush-lost.ts';
-import b28RootTakenWithoutFlush from './b-28-root-taken-without-flush.ts';
 import b29IteratorAdvancesAfterYield from './b-29-iterator-advances-after-yield.ts';
 import b30InvalidRootsNotUnmapped from './b-30-invalid-roots-not-unmapped.ts';
 import b31LinkBeforeSync from './b-31-link-before-sync.ts';
@@ -40,8 +40,9 @@ import b49CollapsibleBelowTheSlot from './b-49-collapsible-below-the-slot.ts';
 import b50ChildReuseIgnoresGfn from './b-50-child-reuse-ignores-gfn.ts';
 import b51ChildReuseIgnoresRole from './b-51-child-reuse-ignores-role.ts';
 import b54NxRecoveryForgetsItsPages from './b-54-nx-recovery-forgets-its-pages.ts';
-import b55CountsShadowPagesBeforeTheWrite from './b-55-counts-shadow-pages-before-the-write.ts';
 import b56NeedbreakInAllModels from './b-56-needbreak-in-all-models.ts';
+import b57AllocatesUnderTheLock from './b-57-allocates-under-the-lock.ts';
+import b58WalkGoesOnWithoutBits from './b-58-walk-goes-on-without-bits.ts';
 import b59RecoversLoggedPages from './b-59-recovers-logged-pages.ts';
 import b61LoggedFaultsMapHuge from './b-61-logged-faults-map-huge.ts';
 import bustedLock from './busted-lock.ts';
@@ -79,9 +80,9 @@ export const BUGS: readonly Variant[] = [
   b20FastFaultOnHugePage,
   b21FlushLostOnYield,
   b22NxRecoveryYieldsWithoutFlush,
+  b23FlushForNothingAtLogOff,
   b24TdpPlainWrite,
   b25WriteProtectFlushLost,
-  b28RootTakenWithoutFlush,
   b29IteratorAdvancesAfterYield,
   b30InvalidRootsNotUnmapped,
   b31LinkBeforeSync,
@@ -103,8 +104,9 @@ export const BUGS: readonly Variant[] = [
   b50ChildReuseIgnoresGfn,
   b51ChildReuseIgnoresRole,
   b54NxRecoveryForgetsItsPages,
-  b55CountsShadowPagesBeforeTheWrite,
   b56NeedbreakInAllModels,
+  b57AllocatesUnderTheLock,
+  b58WalkGoesOnWithoutBits,
   b59RecoversLoggedPages,
   b61LoggedFaultsMapHuge,
   bustedLock,

@@ -11,10 +11,11 @@ export default defineBug({
     '512 reverse maps and one parent list may each need a descriptor. With one less the last of them ' +
     'finds the cache empty.',
   needs:
-    'Every 4K reverse map of the page one entry away from a new descriptor, and the parent list as well.',
-  expected: 'D3',
+    'Every 4K reverse map of the page one entry away from a new descriptor, and the parent list as well: a table that was ' +
+    'emptied and has a parent already. And exactly so many descriptors left.',
+  expected: 'C11',
   facts: ['desc512', '2.3'],
-  scenario: 'descriptor-pressure',
+  scenario: 'emptied-children',
   apply: () => ({
     needTopupSplitCachesOrResched: (kvm, cpu, caches) => {
       const contended = rwlockNeedbreak(kvm, cpu);

@@ -8,5 +8,5 @@ export default defineVariant({
   kind: 'profile',
   facts: ['3.13', '4.2', 'B-57'],
   caughtBy: [],
-  apply: () => ({ tdpAllocSpForSplit: tdpAllocSpUnlocked }),
+  apply: () => ({ tdpAllocSpForSplit: tdpAllocSpUnlocked, tdpAllocDropsLock: true }),
 });
