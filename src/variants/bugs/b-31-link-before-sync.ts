@@ -18,6 +18,7 @@ export default defineBug({
     Q19: 'an outdated leaf is in the wrong reverse map',
   },
   scenario: 'unsync-tables',
+  parameters: { castRounds: 20, vcpus: 1 },
   apply: () => ({
     *syncBeforeLink() {
       return true;
