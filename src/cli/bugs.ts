@@ -23,6 +23,8 @@ import { textOption, UsageError } from './usage.ts';
 const EXIT_MISSED = 1;
 const EXIT_HARNESS = 3;
 const EXIT_INTERRUPTED = 130;
+/** Part of the budget that is kept for the clean engine. */
+const CLEAN_PART = 0.15;
 /** Schedules of the clean engine in each machine, at least. */
 const CLEAN_LEAST = 200;
 
@@ -149,14 +151,17 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       const quarries = bugs.map((bug) => quarryOf(bug, scenario));
       const options = { quarries, trials, strategy, seed, schedules, replays };
       let label = 'bugs';
-      const run = async (planned: readonly Planned[]): Promise<readonly (Hunt | undefined)[]> => {
+      const run = async (
+        planned: readonly Planned[],
+        part: number,
+      ): Promise<readonly (Hunt | undefined)[]> => {
         let finished = 0;
         let caught = 0;
         return runHunts(
           planned.map(({ task }) => task),
           {
             workers,
-            budgetMs: budgetMs - (performance.now() - began),
+            budgetMs: part * budgetMs - (performance.now() - began),
             signal: interrupt.signal,
             onHunt: (_, hunt) => {
               finished++;
@@ -179,18 +184,19 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       };
 
       const planned = planHunts(options);
-      const results = await run(planned);
+      const withClean = args['all'] === true && args['clean'] === true;
+      const results = await run(planned, withClean ? 1 - CLEAN_PART : 1);
       const of = (quarry: Quarry): Hunt[] =>
         planned.flatMap((plan, index) =>
           plan.quarry === quarry && results[index] !== undefined ? [results[index]] : [],
         );
       const rows: BugRow[] = quarries.map((quarry) => scoreOf(quarry, strategy, of(quarry)));
       const clean: BugRow[] = [];
-      if (args['all'] === true && args['clean'] === true && !interrupt.signal.aborted) {
+      if (withClean && !interrupt.signal.aborted) {
         label = 'clean engine';
         const spent = new Map(rows.map((row) => [row.name, row.maxSchedules ?? 0]));
         const plans = planClean(options, spent, CLEAN_LEAST);
-        const hunts = await run(plans);
+        const hunts = await run(plans, 1);
         plans.forEach(({ quarry }, index) => {
           const hunt = hunts[index];
           if (hunt !== undefined) clean.push(cleanScoreOf(quarry, strategy, [hunt]));
@@ -207,7 +213,7 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       const alarms = clean.filter(({ complaint }) => complaint !== undefined).length;
       const summary =
         `${good} of ${plural(rows.length, 'bug')} found in every hunt; ${plural(clean.length, 'machine')} with the clean ` +
-        `engine, ${plural(alarms, 'alarm')}; ${seconds.toFixed(0)} s, seed ${seed}`;
+        `engine, ${plural(alarms, 'alarm')}; ${seconds.toFixed(0)} s, seed ${seed}; the canary is alive`;
       const tokens = rows.flatMap(({ token }) =>
         token === undefined ? [] : [`  npx splitstorm explain ${token}`],
       );

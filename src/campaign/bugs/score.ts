@@ -4,6 +4,9 @@ import type { BugRow } from '../../report/bug-table.ts';
 import type { Quarry } from './corpus.ts';
 import type { Hunt } from './hunt.ts';
 
+/** False if the time ran out, or the user ended it, before it came to anything: it counts for the median, but as no trial. */
+const hasEnded = ({ caught, cut }: Hunt): boolean => caught !== undefined || !cut;
+
 /** What has to be complained about, or undefined. */
 function complaint(quarry: Quarry, hunts: readonly Hunt[]): string | undefined {
   const caught = hunts.flatMap((hunt) => (hunt.caught === undefined ? [] : [hunt.caught]));
@@ -13,10 +16,10 @@ function complaint(quarry: Quarry, hunts: readonly Hunt[]): string | undefined {
     return `${strange.check} fired, and the record names ${quarry.accepted.join(', ')}: ${strange.text}`;
   }
   if (hunts.length === 0) return 'not hunted: the budget was used up before';
-  const missed = hunts.length - caught.length;
-  if (missed === 0) return undefined;
-  const cut = hunts.filter((hunt) => hunt.caught === undefined && hunt.cut).length;
-  return `missed in ${missed} of ${hunts.length}${cut > 0 ? `, ${cut} of them cut short by the budget` : ''}`;
+  const ended = hunts.filter(hasEnded).length;
+  if (ended === 0) return 'not found before the budget was used up';
+  const missed = ended - caught.length;
+  return missed === 0 ? undefined : `missed in ${missed} of ${ended}`;
 }
 
 /** One row of the score table. Hunts that were cut short say that nothing was found in the schedules they ran. */
@@ -35,7 +38,7 @@ export function scoreOf(quarry: Quarry, strategy: string, hunts: readonly Hunt[]
     scenario: quarry.scenario,
     strategy,
     found: caught.length,
-    trials: hunts.length,
+    trials: hunts.filter(hasEnded).length,
     medianSchedules: median(({ schedules }) => Math.max(1, schedules)),
     maxSchedules: caught.length === 0 ? undefined : Math.max(...caught.map(({ schedules }) => schedules)),
     medianSeconds: medianMs === undefined ? undefined : medianMs / 1000,

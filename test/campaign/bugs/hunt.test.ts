@@ -82,11 +82,18 @@ describe('a score', () => {
 
   it.each([
     ['of another check', [found('Q1', 1)], /^Q1 fired, and the record names Q31: why/],
-    ['of a hunt that found nothing', [found('Q31', 1), missed], /^missed in 1 of 2, 1 of them cut short/],
+    ['of a hunt that found nothing', [found('Q31', 1), { ...missed, cut: false }], /^missed in 1 of 2$/],
+    ['of a hunt that the budget cut short', [missed], /^not found before the budget was used up/],
     ['of a broken determinism', [{ ...missed, diverged: true }], /another trace/],
     ['of a bug that was not hunted', [], /not hunted/],
   ])('complains %s', (_, hunts, complaint) => {
     expect(scoreOf(quarry, 's', hunts).complaint).toMatch(complaint);
+  });
+
+  it('counts a hunt that was cut short for the median, but not among the trials', () => {
+    const score = scoreOf(quarry, 's', [found('Q31', 1), missed]);
+    expect(score).toMatchObject({ found: 1, trials: 1, medianSchedules: 1 });
+    expect(score.complaint).toBeUndefined();
   });
 
   it('of the clean engine complains of anything found, and of nothing else', () => {
