@@ -75,7 +75,7 @@ export async function stress(options: StressOptions): Promise<StressResult> {
   const signal = AbortSignal.any([options.signal, timer.signal]);
   const pool = makePool({
     threads: machine.actors.length,
-    entry: threadEntry('actor', 'little'),
+    entry: threadEntry('actor', 'much'),
   });
   const results: RepetitionResult<ActorMeasures>[] = [];
   const violations: Violation[] = [];
