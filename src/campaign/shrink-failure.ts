@@ -12,6 +12,7 @@ import { masterSeed } from '../cpu/random.ts';
 import type { ControlledResult } from '../runtime/controlled.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { runtimeOf, schedulerOf, type RunSpec } from './run-spec.ts';
+import { searchAfresh } from './search-afresh.ts';
 import { placeOf, shrinkWorkload, type Failing } from './shrink-workload.ts';
 import { signatureOf } from './signature.ts';
 
@@ -34,10 +35,17 @@ export interface ShrunkFailure {
   readonly result: ControlledResult;
   readonly before: Shrunk['before'];
   readonly replays: number;
+  /** Schedules that were tried afresh, as too many preemptions were left. */
+  readonly fresh: number;
   readonly certificate: Certificate;
   /** Milliseconds without the certificate, and with it. */
   readonly elapsedMs: { readonly shrinking: number; readonly all: number };
 }
+
+/** Schedules that are tried afresh at most, and where very many preemptions are left. */
+const FRESH = 1_500;
+const FRESH_IF_HOPELESS = 4_000;
+const HOPELESS = 5;
 
 /** @throws NotReproduced if the run does not fail */
 export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
@@ -53,7 +61,8 @@ export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
   const budget = new Budget(options.maxReplays);
   const place = placeOf(spec, runtime, { wanted: first.signature, budget });
   let failing: Failing = { spec, given, runtime, place, run: minimiseFirst(place, first) };
-  if (!options.keepWorkload) failing = shrinkWorkload(failing, options.scenario);
+  const fresh = new Budget(failing.run.result.preemptions > HOPELESS ? FRESH_IF_HOPELESS : FRESH);
+  if (!options.keepWorkload) failing = shrinkWorkload(searchAfresh(failing, fresh), options.scenario);
   const shrinking = performance.now() - began;
   const { run, certificate } = certify(failing.place, failing.run, options.maxCertificate);
   return {
@@ -62,6 +71,7 @@ export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
     result: { ...run.result, schedule: failing.spec.schedule },
     before: beforeOf(first),
     replays: budget.used,
+    fresh: fresh.used,
     certificate,
     elapsedMs: { shrinking, all: performance.now() - began },
   };

@@ -4,15 +4,7 @@
  */
 import { totalmem } from 'node:os';
 import { masterSeed } from '../cpu/random.ts';
-import {
-  Budget,
-  minimise,
-  replayOverrides,
-  startWithFew,
-  stepLimit,
-  type FailingRun,
-  type Workplace,
-} from '../explore/shrink.ts';
+import { minimise, replayOverrides, stepLimit, type FailingRun, type Workplace } from '../explore/shrink.ts';
 import type { ControlledRuntime } from '../runtime/controlled.ts';
 import { buildMachine, layoutThatFits, scenarioParameters } from '../scenario/build.ts';
 import type { Scenario } from '../scenario/define.ts';
@@ -133,36 +125,9 @@ function tryOn(candidate: Failing, before: Failing, spent: { left: number }): Fa
   return undefined;
 }
 
-/** More preemptions than this are too many to explain: then the same failure is sought on other data. */
-const MANY = 2;
-const OTHER_DATA = 60;
-
-/**
- * ddmin can end with many preemptions where the failure comes and goes with each that is left out. Then the same failure is
- * sought with few departures from the base, on the choices and workloads of other schedules.
- */
-function withOtherData(start: Failing): Failing {
-  if (start.run.result.preemptions <= MANY) return start;
-  const ops = start.runtime.cpus.map(() => Math.ceil(start.run.result.steps / 2));
-  const budget = new Budget(OTHER_DATA, start.place.budget);
-  const each = OTHER_DATA / 10;
-  for (let schedule = 0; budget.used < budget.limit && schedule < each; schedule++) {
-    const place = { ...start.place, schedule, budget: new Budget(10, budget) };
-    const run = startWithFew(place, start.run, ops);
-    if (run === start.run) continue;
-    return {
-      ...start,
-      spec: { ...start.spec, schedule },
-      place: { ...start.place, schedule },
-      run: minimise({ ...place, budget: start.place.budget }, run),
-    };
-  }
-  return start;
-}
-
 /** Makes the workload smaller as long as the failure stays and the budget lasts. */
 export function shrinkWorkload(start: Failing, scenario: Scenario): Failing {
-  let current = withOtherData(start);
+  let current = start;
   const spent = { left: MAX_REPLAYS };
   const names = new Set(Object.keys(scenarioParameters(scenario, 'explore')));
   const accept = (found: Failing): void => {

@@ -55,12 +55,13 @@ export function printExplanation(output: Output, run: MinimalRun): void {
 }
 
 /** What shrinking did, in words. */
-export function shrinkText({ before, result, spec, replays, certificate, elapsedMs }: ShrunkFailure): string {
+export function shrinkText(shrunk: ShrunkFailure): string {
+  const { before, result, spec, replays, fresh, certificate, elapsedMs } = shrunk;
   const overrides = 'overrides' in spec.plan ? spec.plan.overrides.length : 0;
   const time = (ms: number): string => `${formatCount(Math.round(ms))} ms`;
   const proof = elapsedMs.all - elapsedMs.shrinking;
   return (
-    `Shrunk in ${plural(replays, 'replay')}, ${time(elapsedMs.shrinking)}: ${plural(before.preemptions, 'preemption')} in ` +
+    `Shrunk in ${plural(replays, 'replay')}${fresh === 0 ? '' : ` and ${plural(fresh, 'schedule')} tried afresh`}, ${time(elapsedMs.shrinking)}: ${plural(before.preemptions, 'preemption')} in ` +
     `${plural(before.steps, 'step')} to ${formatCount(result.preemptions)} (${plural(overrides, 'override')}) in ${formatCount(result.steps)}. ` +
     certificateText(result.preemptions, overrides, certificate, time(proof))
   );

@@ -55,6 +55,8 @@ class OwnOps {
 /** Wraps a scheduler and writes down where it leaves the base. */
 export class OverrideRecorder implements Scheduler {
   overrides: Override[] = [];
+  /** Those that leave an actor that could go on and is not at a safepoint. */
+  preempting = new Set<Override>();
   private readonly inner: Scheduler;
   private readonly own = new OwnOps();
   private actors: readonly Cpu[] = [];
@@ -65,6 +67,7 @@ export class OverrideRecorder implements Scheduler {
 
   begin(actors: readonly Cpu[], schedule: number): void {
     this.overrides = [];
+    this.preempting = new Set();
     this.actors = actors;
     this.own.begin(actors.length);
     this.inner.begin(actors, schedule);
@@ -72,8 +75,11 @@ export class OverrideRecorder implements Scheduler {
 
   pick(enabled: Int32Array, count: number, current: number): number {
     const next = this.inner.pick(enabled, count, current);
-    if (next !== yieldingPick(this.actors, enabled, count, current)) {
-      this.overrides.push({ actor: current, op: this.own.of(current), next });
+    const base = yieldingPick(this.actors, enabled, count, current);
+    if (next !== base) {
+      const override: Override = { actor: current, op: this.own.of(current), next };
+      this.overrides.push(override);
+      if (base === current) this.preempting.add(override);
     }
     return next;
   }
@@ -103,6 +109,8 @@ export class Inapplicable extends Error {
 export class OverrideScheduler implements Scheduler {
   /** Overrides that were applied and mattered, in the order of the run. */
   used: Override[] = [];
+  /** Those of `used` that leave an actor that could go on and is not at a safepoint. */
+  preempting = new Set<Override>();
   /** The first override whose actor could not go on. */
   inapplicable: Override | undefined;
   private readonly overrides: readonly Override[];
@@ -127,6 +135,7 @@ export class OverrideScheduler implements Scheduler {
 
   begin(actors: readonly Cpu[]): void {
     this.used = [];
+    this.preempting = new Set();
     this.actors = actors;
     this.inapplicable = undefined;
     this.own.begin(actors.length);
@@ -139,11 +148,17 @@ export class OverrideScheduler implements Scheduler {
     for (let i = 0; i < count; i++) {
       if (enabled[i] !== override.next) continue;
       if (override.next !== base) this.used.push(override);
+      if (override.next !== base && base === current) this.preempting.add(override);
       return override.next;
     }
     if (this.strict) throw new Inapplicable(override);
     this.inapplicable ??= override;
     return base;
+  }
+
+  /** How often an actor has moved in the run. */
+  moves(actor: number): number {
+    return this.own.of(actor);
   }
 
   /** The first override that the run did without; undefined if all were applied and mattered. */

@@ -4,7 +4,8 @@ import { ddmin } from '../../src/explore/ddmin.ts';
 import { OverrideRecorder, OverrideScheduler } from '../../src/explore/overrides.ts';
 import { searchPreemptions } from '../../src/explore/preemption-search.ts';
 import { ProgramRunner, type Program } from '../../src/explore/program.ts';
-import { NotReproduced, shrink } from '../../src/explore/shrink.ts';
+import { regroup, SegmentRecorder, SegmentScheduler } from '../../src/explore/segments.ts';
+import { Budget, canonicalise, minimise, NotReproduced, shrink } from '../../src/explore/shrink.ts';
 import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
 
 const MASTER = 77;
@@ -64,6 +65,91 @@ describe('overrides', () => {
     ]);
     runner.run(replay, MASTER, 0);
     expect(replay.inapplicable).toEqual({ actor: 2, op: 1, next: 9 });
+  });
+});
+
+describe('segments', () => {
+  it('play the schedule they were recorded from', () => {
+    for (const program of [reorder(5), twostage(4), wronglock(3)]) {
+      const runner = new ProgramRunner(program);
+      for (let i = 0; i < 50; i++) {
+        const recorder = new SegmentRecorder(new RandomWalk(MASTER));
+        const { hash, preemptions } = runner.run(recorder, MASTER, i);
+        expect(runner.run(new SegmentScheduler(recorder.segments), MASTER, i).hash).toBe(hash);
+        expect(recorder.segments.filter(({ preempted }) => preempted)).toHaveLength(preemptions);
+      }
+    }
+  });
+
+  it('of an actor become one where they are grouped, before or after the others', () => {
+    const segments = [
+      [0, 2],
+      [1, 3],
+      [0, 5],
+      [2, 1],
+    ].map(([actor, until]) => ({ actor: actor!, until: until!, preempted: true }));
+    const plain = (order: 'first' | 'last') =>
+      regroup(segments, 0, 3, order).map(({ actor, until }) => [actor, until]);
+    expect(plain('first')).toEqual([
+      [0, 5],
+      [1, 3],
+      [2, 1],
+    ]);
+    expect(plain('last')).toEqual([
+      [1, 3],
+      [0, 5],
+      [2, 1],
+    ]);
+  });
+});
+
+/** A list that counts how often something is left out of it. */
+class Counted<T> extends Array<T> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+  filtered = 0;
+  override filter(...args: Parameters<Array<T>['filter']>): T[] {
+    this.filtered++;
+    return super.filter(...args);
+  }
+}
+
+describe('a long list of overrides', () => {
+  const place = (limit: number) => {
+    const runner = new ProgramRunner(reorder(5));
+    const schedule = firstFailure(runner);
+    const signature = ({ id }: { id: string }): string => id;
+    const first = canonicalise(new RandomWalk(MASTER), { runner, master: MASTER, schedule, signature });
+    return {
+      first,
+      place: {
+        runner,
+        master: MASTER,
+        schedule,
+        signature,
+        wanted: first.signature,
+        budget: new Budget(limit),
+      },
+    };
+  };
+
+  it('is not gone through pair by pair once the budget is spent', () => {
+    const { first, place: spent } = place(0);
+    const overrides = new Counted(
+      ...Array.from({ length: 400 }, (_, op) => ({ actor: 0, op: op + 1, next: 1 })),
+    );
+    const result = minimise(spent, { ...first, overrides });
+    expect(result.overrides).toBe(overrides);
+    expect(overrides.filtered).toBeLessThan(100);
+  });
+
+  it('is gone through while there is budget', () => {
+    const { first, place: rich } = place(10_000);
+    const least = minimise(rich, first);
+    const overrides = new Counted(...least.overrides);
+    minimise(rich, { ...least, overrides });
+    expect(overrides.filtered).toBeGreaterThan(0);
   });
 });
 
