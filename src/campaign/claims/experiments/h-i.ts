@@ -9,11 +9,7 @@ export default defineExperiment({
   // A split without a limit fails nowhere: then there is nothing to be right about.
   control: { parameters: { mmuPages: 0, allocFailRate: 0 }, verdict: 'open' },
   async run(lab) {
-    const limited = await lab.explore({
-      scenario: 'alias-mixed-access',
-      parameters: { mmuPages: 12 },
-      schedules: 200,
-    });
+    const limited = await lab.explore({ scenario: 'enospc', schedules: 200 });
     const refusing = await lab.explore({
       scenario: 'alias-mixed-access',
       parameters: { allocFailRate: 0.95 },
