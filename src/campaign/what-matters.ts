@@ -2,6 +2,7 @@
 import type { OpPair } from '../explore/causality.ts';
 import { samePlace, writerBefore } from '../explore/causality.ts';
 import { isWrite, Op } from '../cpu/steps.ts';
+import { findSpins } from '../report/spins.ts';
 import type { RecordedStep } from '../report/trace.ts';
 
 const WEIGHT = {
@@ -15,6 +16,8 @@ const WEIGHT = {
   link: 75,
   /** Both sides of a preemption. */
   preemption: 70,
+  /** Where somebody began to spin for ever, if no word is to blame. */
+  spin: 65,
   /** Reads of a violating word, and what an operation that matters read from another actor. */
   flow: 60,
   /** What the model said, in the kernel's words. */
@@ -53,6 +56,9 @@ export function whatMatters({ rows, words, actor, pair, links }: Slice): Map<num
     if (row.because === 'preempted') for (const at of [place - 1, place]) add(at, WEIGHT.preemption);
     if (row.events !== undefined) add(place, WEIGHT.event);
   });
+  if (words.length === 0) {
+    for (const { endless, places } of findSpins(rows)) if (endless) add(places[0]!, WEIGHT.spin);
+  }
   // Backwards: what an operation that matters saw of another actor matters too.
   for (let place = rows.length - 1; place >= 0; place--) {
     if ((matters.get(place) ?? 0) < WEIGHT.flow) continue;

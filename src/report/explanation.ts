@@ -6,6 +6,7 @@
 import pc from 'picocolors';
 import { isWrite, OP_NAMES } from '../cpu/steps.ts';
 import { ActorColumns } from './columns.ts';
+import { findSpins, type Spin } from './spins.ts';
 import { clean, formatCount, plural, truncate, wrap } from './text.ts';
 import type { RecordedStep } from './trace.ts';
 
@@ -85,13 +86,30 @@ export function stepWords(step: RecordedStep): string {
   return isWrite(op) ? `${kind} ${name}: stays ${show(value)}` : `reads ${name}: ${show(value)}`;
 }
 
-/** The lines of the schedule that show the steps at these places, in order. */
-function scheduleLines(
-  explanation: Explanation,
-  places: readonly number[],
-  { width, colors }: { width: number; colors: Colors },
-): string[] {
+/** A spin in words: `spins 12 times on vCPU 0 mode until migration changes it at step 40`. */
+function spinWords({ rounds, on, endedBy, endless }: Spin, { steps, actors }: Explanation): string {
+  const times = `spins ${formatCount(rounds)} times`;
+  const words = on.map(clean).join(' and ');
+  if (endless) return `${times}, to the end, on ${words}`;
+  if (endedBy === undefined) return `${times} on ${words}`;
+  const { actor, step, what } = steps[endedBy]!;
+  return `${times} on ${clean(what)} until ${clean(actors[actor] ?? `actor ${actor}`)} changes it at step ${step}`;
+}
+
+interface Style {
+  readonly width: number;
+  readonly colors: Colors;
+  /** The spin that the step at a place is part of. */
+  readonly spins: ReadonlyMap<number, Spin>;
+}
+
+/** The lines of the schedule that show the steps at these places, in order. Of a spin there is one line, at its first. */
+function scheduleLines(explanation: Explanation, given: readonly number[], style: Style): string[] {
   const { steps, actors, violation, pair } = explanation;
+  const { width, colors, spins } = style;
+  const places = [...new Set(given.map((place) => spins.get(place)?.places[0] ?? place))].sort(
+    (a, b) => a - b,
+  );
   const shown = places.map((place) => steps[place]!);
   const active = [...new Set(shown.map(({ actor }) => actor))].sort((a, b) => a - b);
   const columns = new ActorColumns(active, actors, String(steps.length).length, width);
@@ -105,7 +123,8 @@ function scheduleLines(
   };
   places.forEach((place, at) => {
     const step = steps[place]!;
-    const text = stepWords(step);
+    const spin = spins.get(place);
+    const text = spin === undefined ? stepWords(step) : spinWords(spin, explanation);
     if (step.actor === actor && folded?.text === text && step.events === undefined) {
       folded.times++;
       return;
@@ -148,7 +167,7 @@ function switchText({ steps, actors }: Explanation, place: number, before: numbe
 function fittingSchedule(
   explanation: Explanation,
   room: number,
-  style: { width: number; colors: Colors },
+  style: Style,
 ): { readonly lines: readonly string[]; readonly shown: number } {
   const ranked = [...explanation.matters]
     .filter(([, weight]) => weight > 0)
@@ -265,7 +284,10 @@ export function renderExplanation(explanation: Explanation, options: Explanation
   const state = broken.length === 0 ? [] : ['', colors.bold('The state that broke'), ...broken];
   const tail = [...pair, ...state, ...end];
   const room = left + 2 - state.length;
-  const schedule = fittingSchedule(explanation, room, { width, colors });
+  const spins = new Map(
+    findSpins(explanation.steps).flatMap((spin) => spin.places.map((place) => [place, spin] as const)),
+  );
+  const schedule = fittingSchedule(explanation, room, { width, colors, spins });
   const title = `Schedule, ${plural(explanation.preemptions, 'preemption')}: ${formatCount(schedule.shown)} of ${plural(explanation.steps.length, 'operation')} matter`;
   return [...head, '', colors.bold(truncate(title, width)), ...schedule.lines, ...tail].slice(0, MAX_LINES);
 }

@@ -98,10 +98,68 @@ const SAMPLE: Explanation = {
   ],
 };
 
+/** The second actor reads its mode again and again while the first works, and goes on when that has changed it. */
+const spinning = (value: (round: number) => number): Explanation => {
+  const steps: RecordedStep[] = [];
+  const mode = { what: 'vCPU 0 mode', word: 7 };
+  for (let round = 0; round < 12; round++) {
+    steps.push(step(steps.length + 1, 1, Op.Load, { ...mode, value: value(round), was: value(round) }));
+    steps.push(step(steps.length + 1, 1, Op.Load, { what: 'vCPU 0 requests', word: 8, value: 0, was: 0 }));
+    if (round % 4 === 3)
+      steps.push(step(steps.length + 1, 0, Op.Store64, { changed: true, value: `-> ${round}` }));
+  }
+  steps.push(step(steps.length + 1, 0, Op.Store, { ...mode, was: 1, value: 2, changed: true }));
+  steps.push(step(steps.length + 1, 1, Op.Load, { ...mode, was: 2, value: 2 }));
+  return {
+    ...SAMPLE,
+    steps,
+    matters: new Map(steps.map((_, place) => [place, 50])),
+    pair: { first: 9, second: 29, instead: undefined },
+  };
+};
+
 const render = (explanation: Explanation, width = 80): string[] =>
   renderExplanation(explanation, { width, color: false });
 
 describe('an explanation', () => {
+  it('folds a spin, whatever others do meanwhile, and says who ended it', () => {
+    const lines = render(spinning(() => 1));
+    const from = lines.findIndex((line) => line.startsWith('Schedule'));
+    expect(lines.slice(from, from + 13).join('\n')).toBe(
+      `
+Schedule, 1 preemption: 29 of 29 operations matter
+step  migration                             L2 vCPU 0
+      --> L2 vCPU 0 goes on
+   1                                        spins 12 times on vCPU 0 mode until
+                                            migration changes it at step 28
+      --> migration goes on
+   9  <> L2[1]@0x20: none -> 3
+  18  L2[1]@0x20: none -> 7
+  27  L2[1]@0x20: none -> 11
+  28  vCPU 0 mode: 1 -> 2
+      --> L2 vCPU 0 goes on
+  29                                        <> reads vCPU 0 mode: 2
+      === Q35 is broken here, by migration
+`.trim(),
+    );
+  });
+
+  it('does not fold a loop that sees something new each time', () => {
+    expect(render(spinning((round) => round)).join('\n')).not.toContain('spins');
+  });
+
+  it('says of a spin that nobody ends that it goes on to the end', () => {
+    const { steps } = spinning(() => 1);
+    const endless = steps.slice(0, -2).filter(({ actor }) => actor === 1);
+    const text = render({
+      ...SAMPLE,
+      steps: endless,
+      matters: new Map([[3, 50]]),
+      pair: { first: 1, second: 2, instead: undefined },
+    }).join('\n');
+    expect(text.replaceAll(/\s+/g, ' ')).toContain('spins 12 times, to the end, on');
+  });
+
   it('says rule, schedule, pair, state and commands', () => {
     expect(render(SAMPLE).join('\n')).toBe(
       `
