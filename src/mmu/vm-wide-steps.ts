@@ -35,6 +35,8 @@ export interface VmWideSteps {
   flushShadowMemslot(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void>;
   /** The gfns that kvm_zap_gfn_range() tells faults about: all, not just those it zaps (B-40). */
   zapGfnRangeBlocks(start: number, end: number): readonly [start: number, end: number];
+  /** Levels of the reverse maps that kvm_zap_gfn_range() walks, in their order: from 4 KiB up (A24). */
+  readonly zapRangeLevels: readonly number[];
   /** An MMIO SPTE goes where something present is: that must go first (B-45). True if a flush is owed. */
   mmioOverPresent(kvm: Kvm, cpu: Cpu, sptep: number): Steps<boolean>;
   /** check_mmio_spte(): is the MMIO SPTE of the generation `gen` of the memslots (A27)? */
@@ -68,6 +70,7 @@ export const VM_WIDE_STEPS: VmWideSteps = {
   commitObsolete: commitList,
   flushShadowMemslot,
   zapGfnRangeBlocks: () => [0, ALL_GFNS],
+  zapRangeLevels: [1, 2, 3],
   mmioOverPresent,
   mmioGenerationMatches,
   nxRecoverySkips: () => false,

@@ -2,7 +2,6 @@
 import { type Cpu, HELD_SLOTS } from '../cpu/cpu.ts';
 import { C } from '../cpu/counters.ts';
 import type { Steps } from '../cpu/steps.ts';
-import { KVM_MAX_HUGEPAGE_LEVEL } from './config.ts';
 import { flushRemoteTlbs } from './flush.ts';
 import { mmuInvalidateBegin, mmuInvalidateEnd } from './host/notifier.ts';
 import { KVM, type Kvm } from './kvm.ts';
@@ -85,7 +84,7 @@ export function* zapSlotRange(
 ): Steps<boolean> {
   const handler = (head: number): Steps<boolean> => zapRmap(kvm, cpu, head);
   let flush = owed;
-  for (let level = 1; level <= KVM_MAX_HUGEPAGE_LEVEL; level++) {
+  for (const level of kvm.engine.zapRangeLevels) {
     flush = yield* slotHandleLevel(kvm, cpu, slot, start, end, level, handler, true, flush, 'memslot');
   }
   return flush;

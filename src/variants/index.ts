@@ -13,6 +13,7 @@ import p3WithoutF7 from './ideas/p3-without-f7.ts';
 import recycleMakesFlush from './ideas/recycle-makes-flush.ts';
 import reuseMakesFlush from './ideas/reuse-makes-flush.ts';
 import yieldFlushesAll from './ideas/yield-flushes-all.ts';
+import zapRangeDownward from './ideas/zap-range-downward.ts';
 import ancestor2016 from './profiles/ancestor-2016.ts';
 import p0 from './profiles/p0.ts';
 import p1 from './profiles/p1.ts';
@@ -57,6 +58,7 @@ export const VARIANTS: readonly Variant[] = [
   hostPagesReadOnlyAtFirst,
   reuseMakesFlush,
   clearKeepsMmuWritable,
+  zapRangeDownward,
   ...BUGS,
 ];
 

@@ -33,7 +33,7 @@ describe('splitstorm claims', () => {
   it('lists the claims', async () => {
     const { status, stdout } = await cli(['claims', '--list']);
     expect(status).toBe(0);
-    expect(stdout.match(/^(C\d+|H-[A-K]|F\d) /gm)).toHaveLength(35);
+    expect(stdout.match(/^(C\d+|H-[A-K]|F\d|A24) /gm)).toHaveLength(36);
   });
 
   it(

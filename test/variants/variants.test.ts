@@ -64,6 +64,7 @@ const STEPS: Readonly<Record<string, readonly (keyof Engine)[]>> = {
   'host-pages-read-only-at-first': ['mapWritable'],
   'reuse-makes-flush': ['splitNeedsFlush'],
   'clear-keeps-mmu-writable': ['spteWriteProtect'],
+  'zap-range-downward': ['zapRangeLevels'],
   'p3-without-f1': DEFERRED,
   'p3-without-f2': DEFERRED,
   'p3-without-f3': DEFERRED,

@@ -10,11 +10,11 @@ const LIMIT_MS = 60_000;
 const KINDS = ['C12', 'C13', 'H-D', 'H-G', 'F3'];
 
 describe('the shipped experiments', () => {
-  it('are one for each claim, hypothesis and flush place of kernel-facts 9', () => {
+  it('are one for each claim, hypothesis and flush place of kernel-facts 9, and a few more', () => {
     const claims = Array.from({ length: 15 }, (_, i) => `C${i + 1}`);
     const hypotheses = 'ABCDEFGHIJK'.split('').map((letter) => `H-${letter}`);
     const places = Array.from({ length: 9 }, (_, i) => `F${i + 1}`);
-    expect(EXPERIMENTS.map(({ id }) => id)).toEqual([...claims, ...hypotheses, ...places]);
+    expect(EXPERIMENTS.map(({ id }) => id)).toEqual([...claims, ...hypotheses, ...places, 'A24']);
   });
 
   it('have controls that exist', () => {

@@ -1,5 +1,6 @@
-/** The shipped experiments, in the order of kernel-facts 9. */
+/** The shipped experiments, in the order of kernel-facts 9, and what else was asked. */
 import type { Experiment } from '../define.ts';
+import a24 from './a-24.ts';
 import c01 from './c-01.ts';
 import c02 from './c-02.ts';
 import c03 from './c-03.ts';
@@ -72,4 +73,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   f7,
   f8,
   f9,
+  a24,
 ];
