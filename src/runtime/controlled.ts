@@ -11,7 +11,7 @@ import { Arena } from '../arena/arena.ts';
 import type { Layout } from '../arena/layout.ts';
 import { HELD_SLOTS, type Cpu } from '../cpu/cpu.ts';
 import { PlainCpu, RunLog, type OpListener } from '../cpu/plain-cpu.ts';
-import { Op, type Steps } from '../cpu/steps.ts';
+import { Op, OP_NAMES, type Steps } from '../cpu/steps.ts';
 import { KernelBug } from '../mmu/bug.ts';
 import { describeWord } from '../mmu/describe.ts';
 import type { Engine } from '../mmu/engine.ts';
@@ -205,8 +205,13 @@ export class ControlledRuntime implements Overseer {
     const { kvm } = this;
     const live = this.cpus.filter((_, i) => actors[i] !== undefined);
     const lines = live.map((cpu) => {
-      const blocked = cpu.pendingOp === Op.Wait && kvm.w[cpu.pendingWord] === cpu.pendingExpected;
-      return `${cpu.name} ${blocked ? `waits on ${describeWord(kvm, cpu.pendingWord)}` : 'can run'}`;
+      const { name, pendingOp, pendingWord } = cpu;
+      const blocked = pendingOp === Op.Wait && kvm.w[pendingWord] === cpu.pendingExpected;
+      if (blocked) return `${name} waits on ${describeWord(kvm, pendingWord)}`;
+      // Where somebody spins is seen at what it comes to next.
+      const next =
+        pendingOp === Op.Pause ? '' : `, to ${OP_NAMES[pendingOp]} ${describeWord(kvm, pendingWord)} next`;
+      return `${name} can run${next}`;
     });
     const owner = kvm.w[kvm.mmuLock.owner]!;
     const held =
