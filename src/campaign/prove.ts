@@ -13,6 +13,7 @@ import { compareOrders, GivenOrder } from '../explore/exhaustive/reorder.ts';
 import { SourceDpor } from '../explore/exhaustive/source-dpor.ts';
 import type { RunResult } from '../explore/runner.ts';
 import { RandomWalk } from '../explore/strategies/random-walk.ts';
+import { describeWord } from '../mmu/describe.ts';
 import type { Engine } from '../mmu/engine.ts';
 import type { Proof, ProofEstimate } from '../report/statement.ts';
 import { ControlledRuntime, type Judge } from '../runtime/controlled.ts';
@@ -60,6 +61,8 @@ const REORDERED = 64;
 /** Highest bound that `choose` looks at. */
 const MOST_PREEMPTIONS = 6;
 const SLICE_MS = 40;
+/** Places that are named at which an actor found what nobody had announced. */
+const MOST_SURPRISES = 3;
 
 /** Tells machines apart in a citation: everything that a run depends on but the engine's code. */
 export function machineHash(
@@ -94,6 +97,7 @@ class Prover {
   private why = '';
   private estimate: ProofEstimate | undefined;
   private readonly reordered = { runs: 0, differences: [] as string[] };
+  private surprises = 0;
   private schedules = 0;
   private redundant = 0;
   private steps = 0;
@@ -161,7 +165,13 @@ class Prover {
     for (let i = 0; i < REORDERED && !(await this.breathe('reorder', i / REORDERED)); i++) {
       // A walk of another seed each time, over the same choices and workload.
       const walk = new RandomWalk(mix(this.master, i, Stream.schedule));
-      const { differences, first } = compareOrders(this.runtime, walk, this.master, PROVED_SCHEDULE, rng);
+      const compared = compareOrders(this.runtime, walk, this.master, PROVED_SCHEDULE, rng);
+      const { first, surprise } = compared;
+      const differences = [...compared.differences];
+      if (surprise !== undefined && this.surprises++ < MOST_SURPRISES) {
+        const { cpus, kvm } = this.runtime;
+        differences.push(`what ${cpus[surprise.actor]!.name} finds in ${describeWord(kvm, surprise.word)}`);
+      }
       // What follows a violation is not run, so that two orders of a broken run may end in different places.
       if (first.violations.length > 0) continue;
       this.reordered.runs++;

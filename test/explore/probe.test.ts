@@ -84,5 +84,16 @@ describe('the same steps in another order', () => {
       };
     const program: Program = { name: 'hidden', words: 4, actors: [sharer(0), sharer(2)] };
     expect(differences(program)).toContain('the memory at the end');
+    // The first to store something else is named; where nothing is hidden nobody is.
+    const runner = new ProgramRunner(program);
+    const rng = new Rng(3);
+    const surprises = Array.from(
+      { length: 40 },
+      (_, i) => compareOrders(runner, new RandomWalk(5), 5, i, rng).surprise,
+    ).filter((one) => one !== undefined);
+    expect(surprises.length).toBeGreaterThan(0);
+    for (const { actor, word } of surprises) expect(word).toBe(runner.word(actor === 0 ? 0 : 2));
+    const open = new ProgramRunner(mixed(3, 5));
+    expect(compareOrders(open, new RandomWalk(5), 5, 0, new Rng(3)).surprise).toBeUndefined();
   });
 });

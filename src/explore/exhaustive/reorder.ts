@@ -4,6 +4,8 @@
  * lock. Here a run is made once more with its independent steps in another order, and must come to the same partial order, the
  * same memory and the same verdict.
  */
+import type { Cpu } from '../../cpu/cpu.ts';
+import type { OpListener } from '../../cpu/plain-cpu.ts';
 import type { Rng } from '../../cpu/random.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
 import type { Runner, RunResult } from '../runner.ts';
@@ -63,8 +65,42 @@ export class GivenOrder implements Scheduler {
   }
 }
 
+/** Keeps what each actor's operations found, and compares with an earlier run. */
+class Findings implements OpListener {
+  /** The first operation that was another one or found another value than in `before`. */
+  surprise: Surprise | undefined;
+  private readonly inner: OpListener;
+  private readonly before: Findings | undefined;
+  private readonly made: number[][];
+
+  constructor(inner: OpListener, actors: number, before?: Findings) {
+    this.inner = inner;
+    this.before = before;
+    this.made = Array.from({ length: actors }, () => []);
+  }
+
+  operation(cpu: Cpu, op: number, word: number, lo: number, hi: number): void {
+    const own = this.made[cpu.actor]!;
+    const known = this.before?.made[cpu.actor];
+    const now = [op, word, lo, hi];
+    if (this.surprise === undefined && known !== undefined && own.length < known.length) {
+      if (now.some((value, i) => known[own.length + i] !== value)) this.surprise = { actor: cpu.actor, word };
+    }
+    own.push(...now);
+    this.inner.operation(cpu, op, word, lo, hi);
+  }
+}
+
+/** Where an actor saw that something had changed without an operation. */
+export interface Surprise {
+  readonly actor: number;
+  readonly word: number;
+}
+
 /** What two orders of the same steps come to. */
 export interface Comparison {
+  /** The first operation of the other order that found another value: somebody changed it, or what led there, unannounced. */
+  readonly surprise: Surprise | undefined;
   /** What differs; empty if nothing. */
   readonly differences: readonly string[];
   readonly first: RunResult;
@@ -81,11 +117,13 @@ export function compareOrders(
 ): Comparison {
   const actors = runner.cpus.length;
   const one = new RecordedRun(scheduler, actors, runner.memory);
-  const first = runner.run(one, master, schedule, one);
+  const found = new Findings(one, actors);
+  const first = runner.run(one, master, schedule, found);
   const state = runner.stateHash();
   const given = new GivenOrder(anotherOrder(one.execution, rng));
   const two = new RecordedRun(given, actors, runner.memory);
-  const second = runner.run(two, master, schedule, two);
+  const foundThen = new Findings(two, actors, found);
+  const second = runner.run(two, master, schedule, foundThen);
   const ids = (result: RunResult): string => result.violations.map(({ id }) => id).join(' ');
   const differences: string[] = [];
   if (!given.possible) differences.push('the other order could not be run');
@@ -93,5 +131,5 @@ export function compareOrders(
   if (runner.stateHash() !== state) differences.push('the memory at the end');
   if (ids(first) !== ids(second))
     differences.push(`what was broken (${ids(first) || 'nothing'}, then ${ids(second) || 'nothing'})`);
-  return { differences, first, second };
+  return { differences, surprise: foundThen.surprise, first, second };
 }
