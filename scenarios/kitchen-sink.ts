@@ -34,7 +34,7 @@ export default defineScenario({
     longExitRate: 0.01,
   },
   explore: {
-    memory: '32K',
+    memory: '48K',
     backing: '2m',
     l1Vcpus: 1,
     nx: true,
@@ -62,6 +62,9 @@ export default defineScenario({
           ],
         },
       ],
+      // L1's tables are memory that it maps for L2 too, and a table may begin where a huge page did (B-51).
+      tables: 'migrated-slot',
+      spareTables: Math.min(huge2, 8),
       populate: 'all',
       extraSlots: [{ pages: huge2 }],
       cast: [
