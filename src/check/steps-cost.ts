@@ -2,7 +2,7 @@
  * What is done for nothing while others wait. D14: no page is allocated with mmu_lock held since 6.11 (B-57), and a walk for a
  * mask ends with the last page it has a bit for (B-58). D24: turning logging off flushes only for what it has changed (B-23).
  */
-import type { Cpu } from '../cpu/cpu.ts';
+import { type Cpu, HELD_MMU_WRITE } from '../cpu/cpu.ts';
 import type { Kvm } from '../mmu/kvm.ts';
 import type { FlushReason } from '../mmu/observer.ts';
 import { PerActor, type StepBroken, StepCheckBase } from './step-check.ts';
@@ -75,7 +75,8 @@ class DoneForNothing extends StepCheckBase {
 
   override flush(cpu: Cpu, reason: FlushReason): void {
     const work = this.actors.of(cpu);
-    if (reason === 'log-off' && !work.changed) {
+    // The TDP MMU, under the read lock, flushes between taking an entry away and dealing with it (6.10).
+    if (reason === 'log-off' && !work.changed && (cpu.held & HELD_MMU_WRITE) !== 0) {
       this.report(
         cpu,
         'D24',
