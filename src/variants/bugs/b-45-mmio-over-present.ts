@@ -13,6 +13,7 @@ export default defineBug({
     'An entry of L1 in an unsync table that comes to name no memslot, and a fault on the old SPTE before anybody syncs.',
   expected: 'Q23',
   mayFireFirst: {
+    Q49: 'nobody flushed either, so a TLB still translates what is MMIO now',
     Q20: 'a reverse map names an entry that maps nothing',
     Q36: 'the statistics count a leaf that has gone',
     Q40: 'a reverse map of a deleted slot is not empty',

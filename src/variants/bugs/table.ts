@@ -54,7 +54,7 @@ export const CORPUS: readonly CorpusEntry[] = [
   out('B-27', 'outside the model: INVLPGA and guest page tables of L2'),
   out(
     'B-28',
-    'outside the model: there is one tag per root and no VM entry that fails; a load without a flush alone (`flushOnRootLoad`) broke nothing in 4,000 schedules, as every removal before it has flushed',
+    'outside the model: there is one tag per root and no VM entry that fails; a load without a flush alone (`flushOnRootLoad`) broke nothing in 5,000 schedules of five scenarios, as every removal before it has flushed',
   ),
   is('B-29', 'b-29-iterator-advances-after-yield'),
   is('B-30', 'b-30-invalid-roots-not-unmapped'),
