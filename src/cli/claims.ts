@@ -154,7 +154,7 @@ export function claimsCommand(done: (status: number) => void): CommandModule {
         .example('$0 claims --file ./mine.ts', 'your own')
         .example('$0 claims --variant ./my-idea.ts', 'whether they hold with your change')
         .epilog(
-          'Exit status: 0 each experiment came to a verdict, whichever: refuted is an answer. 1 a verdict differs from that in\n' +
+          'Exit status: 0 each experiment came to a verdict, whichever: refuted is an answer. 1 a verdict differs from that in ' +
             '--expect. 2 wrong usage or bad input. 3 the harness failed, or a control came out as the experiment itself. 130 interrupted.',
         ),
     handler: async (args) => {
