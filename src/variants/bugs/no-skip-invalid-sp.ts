@@ -11,6 +11,9 @@ export default defineBug({
     'out: the new child is linked where nobody looks for it.',
   needs: 'A zapped page that maps something huge, which takes the three bugs B-44, B-47 and B-48.',
   expected: 'D23',
+  mayFireFirst: {
+    Q49: 'a TLB keeps what went with the zapped page',
+  },
   without: {
     Q16: 'that the root goes at all is B-48',
     D17: 'that the fault goes on below it is B-44',
