@@ -14,6 +14,7 @@ import { corpusLines, corpusSummary } from '../report/corpus.ts';
 import { bugRecordLines } from '../report/bug-record.ts';
 import { plural } from '../report/text.ts';
 import { closest, loadScenario } from '../scenario/load.ts';
+import { CORPUS } from '../variants/bugs/table.ts';
 import type { Variant } from '../variants/define.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
@@ -33,6 +34,8 @@ function chosenBugs(args: Readonly<Record<string, unknown>>): readonly Variant[]
   if (name === undefined) return BUG_VARIANTS;
   const found = findBugs(name);
   if (found.length > 0) return found;
+  const left = CORPUS.find(({ id, leftOut }) => id === name.toUpperCase() && leftOut !== '');
+  if (left !== undefined) throw new UsageError(`--bug: ${left.id} is left out, ${left.leftOut}`);
   const names = BUG_VARIANTS.flatMap((variant) => [variant.name, variant.bug?.id ?? variant.name]);
   const close = closest(name, names);
   throw new UsageError(
