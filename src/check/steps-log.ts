@@ -8,7 +8,7 @@ import { roleDirect, roleLevel } from '../mmu/role.ts';
 import { SP, spGfn, spRole } from '../mmu/shadow-page.ts';
 import { TLB_DIRTY, TLB_W } from '../mmu/tlb.ts';
 import { ROOT_L1 } from '../mmu/vcpu-words.ts';
-import { isFollowedByPml, isInLog, mayBeFastFixed } from './dirty-tdp.ts';
+import { isFollowedByPml, isInLog, isOnFastPath, mayBeFastFixed } from './dirty-tdp.ts';
 import { HeadCursor } from './head-cursor.ts';
 import { hex, sptepName } from './naming.ts';
 import { hasReaders } from './quiescent.ts';
@@ -163,6 +163,8 @@ class ProtectedAtReturn extends StepCheckBase {
     while (entry.next(TLB_W)) {
       // With D-bit logging a write that still has to set D is seen.
       if (kvm.config.pmlEntries > 0 && entry.root === ROOT_L1 && (entry.perm & TLB_DIRTY) === 0) continue;
+      // The fast path of one vCPU has made it writable and not marked it yet: the mark comes, and the next harvest has it (D19).
+      if (entry.root === ROOT_L1 && isOnFastPath(kvm)) continue;
       const gfn = gfnOfEntry(kvm, slot, entry);
       if (gfn < 0) continue;
       const clean = firstCleanPage(kvm, slot, gfn - slot.baseGfn, kvm.pages(entry.level));

@@ -18,6 +18,8 @@ import { roleLevel } from '../../src/mmu/role.ts';
 import { hashBucket, mayHoldTable, SP, spRole, sptepOf } from '../../src/mmu/shadow-page.ts';
 import { rcuFree } from '../../src/mmu/tdp/rcu.ts';
 import { tdpMmuSetSpteAtomic } from '../../src/mmu/tdp/set-spte.ts';
+import { liveEpoch, TLB, TLB_R, TLB_W } from '../../src/mmu/tlb.ts';
+import { ROOT_L1, VCPU } from '../../src/mmu/vcpu-words.ts';
 import bothMmus from '../../scenarios/both-mmus.ts';
 import l1Remap from '../../scenarios/l1-remap.ts';
 import zapAll from '../../scenarios/zap-all.ts';
@@ -212,6 +214,30 @@ describe('a logged slot under the TDP MMU', () => {
     expect(ids).toEqual([]);
     kvm.w[cleanLeaf(kvm)]! |= SPTE_W;
     expect(found(kvm, [tdpLogCheck])).toEqual(['Q44']);
+    check.ioctl(cpus[0]!, 'get', 1, false);
+    expect(ids).toEqual(['D11']);
+  });
+
+  it('has every page in the log that a TLB can write (D11), once the fast path has marked what it made writable', () => {
+    const kvm = migrated();
+    const ids: string[] = [];
+    const check = protectedAtReturn.make(kvm, (_cpu, id) => ids.push(id));
+    const { cpus } = runtimeOf(bothMmus, { stateChecks: [], stepChecks: [] });
+    // As if vCPU 1 had filled its TLB from an entry that vCPU 2 is making writable.
+    const vcpu = kvm.config.vcpus - 1;
+    const slot = kvm.slots[1]!;
+    kvm.w[kvm.vcpuWord(vcpu) + VCPU.requests] = 0;
+    const entry = kvm.tlbBase(vcpu);
+    kvm.w[entry + TLB.tag] = slot.baseGfn;
+    kvm.w[entry + TLB.epoch] = liveEpoch(kvm, vcpu);
+    kvm.w[entry + TLB.pfn] = slot.pfn(slot.baseGfn);
+    kvm.w[entry + TLB.perm] = TLB_R | TLB_W;
+    kvm.w[entry + TLB.root] = ROOT_L1;
+    kvm.w[slot.layout.dirtyBitmap]! &= ~1;
+    kvm.w[kvm.layout.rcu + 1] = 1;
+    check.ioctl(cpus[0]!, 'get', 1, false);
+    expect(ids).toEqual([]);
+    kvm.w[kvm.layout.rcu + 1] = 0;
     check.ioctl(cpus[0]!, 'get', 1, false);
     expect(ids).toEqual(['D11']);
   });
