@@ -27,7 +27,10 @@ const PIPE_WIDTH = 80;
 
 /** What replays the run: a file if there is one, else the token, else the options. */
 function commandOf(run: MinimalRun, result: ControlledResult): (command: string) => string {
-  const token = tokenOf({ ...run, ...run.spec, steps: result.steps, hash: result.hash });
+  // Named one by one: a smaller workload has parameters of its own.
+  const { spec, given, variants, scenarioFile } = run;
+  const { steps, hash } = result;
+  const token = tokenOf({ ...spec, given, variants, scenarioFile, steps, hash });
   const named = run.file ?? token;
   return (command) =>
     named === undefined

@@ -59,8 +59,13 @@ export async function chooseRun(
     strategy: await loadSingle(strategyGiven),
     text: strategyGiven,
   };
+  const { machine, layout, engine, without, seed } = chosen;
   const spec: RunSpec = {
-    ...chosen,
+    machine,
+    layout,
+    engine,
+    without,
+    seed,
     custom: chosen.scenario.actors,
     idle: parseIdle(idle === undefined ? (target?.idle ?? []).map(String) : idle.split(','), chosen),
     schedule,

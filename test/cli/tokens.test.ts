@@ -88,6 +88,18 @@ describe('shrink', () => {
     expect(shrunk.stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
   });
 
+  it('names the smaller workload in the token that it prints, which replays as that run', async () => {
+    const found = await cli([
+      ...['explore', 'shadowed-tables', '--variant', 'skip-wrprot-if-not-writable', '--seed', '1'],
+    ]);
+    const shrunk = await cli(['explain', tokenIn(found.stdout)]);
+    const token = tokenIn(shrunk.stdout);
+    expect(token).toContain('~vcpus=1.');
+    const again = await cli(['replay', token, '--no-trace']);
+    expect(again.status).toBe(1);
+    expect(again.stdout).not.toContain('not the run of the token');
+  });
+
   it('of a schedule that passes is refused', async () => {
     const refused = await cli(['shrink', 'nx-partial-reuse', '--seed', '1', '--schedule', '3']);
     expect(refused.status).toBe(2);
