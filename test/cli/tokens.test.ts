@@ -90,7 +90,12 @@ describe('shrink', () => {
 
   it('names the smaller workload in the token that it prints, which replays as that run', async () => {
     const found = await cli([
-      ...['explore', 'shadowed-tables', '--variant', 'skip-wrprot-if-not-writable', '--seed', '1'],
+      'explore',
+      'shadowed-tables',
+      '--variant',
+      'skip-wrprot-if-not-writable',
+      '--seed',
+      '1',
     ]);
     const shrunk = await cli(['explain', tokenIn(found.stdout)]);
     const token = tokenIn(shrunk.stdout);
