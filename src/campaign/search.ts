@@ -134,6 +134,8 @@ class Search {
   private nextNumber = 0;
   private pool: SearchPool | undefined;
   private readonly pending = new Set<Promise<void>>();
+  /** When this thread last looked at its event loop; shards may be shorter than a slice, and the pool's answers wait there. */
+  private sliceBegan = performance.now();
   /** The pool has handed something back: this thread need not search any more. */
   private poolAnswers = false;
 
@@ -235,18 +237,17 @@ class Search {
       return;
     }
     const run = this.runner.begin(running.task);
-    let sliceBegan = performance.now();
     while (!run.ended && !this.signals.stopped(running.task.number)) {
       const failed = run.failed;
       run.advance();
       this.signals.count(1, run.failed - failed);
-      if (performance.now() - sliceBegan < SLICE_MS) continue;
+      if (performance.now() - this.sliceBegan < SLICE_MS) continue;
       this.progress();
       this.decide();
       await new Promise<void>((resolve) => {
         setImmediate(resolve);
       });
-      sliceBegan = performance.now();
+      this.sliceBegan = performance.now();
     }
     this.settle(running, run.reply());
   }

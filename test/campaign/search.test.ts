@@ -58,6 +58,25 @@ afterEach(() => {
 });
 
 describe('a search', () => {
+  it('looks at its event loop now and then, however short its shards are: an interrupt and the threads wait there', async () => {
+    let looks = 0;
+    let watching = true;
+    const look = (): void => {
+      looks++;
+      if (watching) setTimeout(look, 1);
+    };
+    look();
+    const { elapsedMs } = await explore({
+      scenario: 'tiny-split',
+      by: 'random-walk',
+      schedules: 30_000,
+      workers: 1,
+    });
+    watching = false;
+    // A look every 40 ms; half of them, as a schedule may take long on a busy machine.
+    expect(looks).toBeGreaterThan(elapsedMs / 80);
+  });
+
   it('is the same for one, two and four workers: a clean one to its end', WITH_THREADS, async () => {
     const alone = await explore({ workers: 1 });
     expect(alone).toMatchObject({ schedules: 150, ended: 'schedules', failing: 0, workers: 1 });
