@@ -1,5 +1,5 @@
 /**
- * Is the net alive? Before a verdict counts, three things that must go wrong are made to (after TigerBeetle's canary and
+ * Is the net alive? Before a verdict counts, things of three kinds that must go wrong are made to (after TigerBeetle's canary and
  * locktorture's busted lock):
  *
  * 1. a variant that must fail fails: a search finds a child that is linked before it is filled (by a step check), entries

@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import { canary } from '../campaign/canary.ts';
 import { BUG_VARIANTS, findBugs, quarryOf, type Quarry } from '../campaign/bugs/corpus.ts';
-import type { Hunt } from '../campaign/bugs/hunt.ts';
-import { runHunts } from '../campaign/bugs/hunts.ts';
+import type { Hunt, HuntTask } from '../campaign/bugs/hunt.ts';
+import { runTasks } from '../campaign/task-pool.ts';
 import { planClean, planHunts, type Planned } from '../campaign/bugs/plan.ts';
 import { cleanScoreOf, scoreOf } from '../campaign/bugs/score.ts';
 import { parseStrategy, strategyText } from '../explore/strategies/index.ts';
@@ -160,13 +160,14 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       ): Promise<readonly (Hunt | undefined)[]> => {
         let finished = 0;
         let caught = 0;
-        return runHunts(
+        return runTasks<HuntTask, Hunt>(
+          'hunt',
           planned.map(({ task }) => task),
           {
             workers,
             budgetMs: part * budgetMs - (performance.now() - began),
             signal: interrupt.signal,
-            onHunt: (_, hunt) => {
+            onResult: (_, hunt) => {
               finished++;
               if (hunt.caught !== undefined) caught++;
               const elapsedMs = performance.now() - began;

@@ -7,7 +7,8 @@ import { canary } from '../campaign/canary.ts';
 import type { Experiment } from '../campaign/claims/define.ts';
 import { EXPERIMENTS } from '../campaign/claims/experiments/index.ts';
 import { findExperiment, loadExperiment } from '../campaign/claims/load.ts';
-import { conductAll, type ClaimTask } from '../campaign/claims/pool.ts';
+import type { ClaimTask } from '../campaign/claims/task.ts';
+import { runTasks } from '../campaign/task-pool.ts';
 import { splitVariants } from '../campaign/variants.ts';
 import { VERDICTS, type ClaimRecord, type Verdict } from '../report/claim-record.ts';
 import { claimsMarkdown, hasFailed, renderClaims, verdictCounts } from '../report/claims-report.ts';
@@ -220,11 +221,11 @@ export function claimsCommand(done: (status: number) => void): CommandModule {
         });
       };
       progress();
-      const results = await conductAll(tasks, {
+      const results = await runTasks<ClaimTask, ClaimRecord>('claim', tasks, {
         workers,
         budgetMs,
         signal: interrupt.signal,
-        onRecord: (_, record) => {
+        onResult: (_, record) => {
           finished++;
           if (hasFailed(record)) failures++;
           progress();
