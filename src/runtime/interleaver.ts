@@ -1,8 +1,11 @@
 /**
  * Runs actors one step at a time in the order that a scheduler picks.
  *
- * The choice after a step is made inside of `cpu.stops()`, in the actor that has made it: an actor that is to go on goes on without
- * being suspended, which is what a step costs most (a generator is resumed through all that have called it).
+ * To suspend an actor and to resume it is what a step costs most: a generator goes through all that have called it. So the choice
+ * after a step is made inside of `cpu.stops()`, in the actor that has made it. An actor that is to go on goes on. If one with a
+ * higher number is chosen, it is run from there, on top of the one that has made the step, which stays where it is without being
+ * suspended; only an actor that makes room for one with a lower number is. The numbers on the stack increase, so that nobody is
+ * on it twice, and whoever drives a pass (the first of the cast) is at its bottom, with the deepest calls.
  */
 import type { PlainCpu, StepTaker } from '../cpu/plain-cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
@@ -37,6 +40,8 @@ export class Interleaver implements StepTaker {
   /** The actor that is being suspended has chosen already. */
   private chosen = false;
   private over = false;
+  /** Actors that have not ended. */
+  private live = 0;
 
   constructor(cpus: readonly PlainCpu[], w: Int32Array, overseer: Overseer) {
     this.cpus = cpus;
@@ -47,29 +52,35 @@ export class Interleaver implements StepTaker {
 
   /** Runs the actors (undefined: stays away) to their end, or until the overseer ends it. */
   run(actors: (Steps<void> | undefined)[], scheduler: Scheduler): void {
-    const { overseer } = this;
     this.actors = actors;
     this.scheduler = scheduler;
     this.decisions = 0;
     this.preemptions = 0;
     this.current = -1;
     this.over = false;
-    let live = actors.reduce((count, actor) => (actor === undefined ? count : count + 1), 0);
-    if (live > 0) this.choose();
-    while (live > 0 && !this.over) {
-      this.current = this.next;
+    this.live = actors.reduce((count, actor) => (actor === undefined ? count : count + 1), 0);
+    if (this.live > 0) this.choose();
+    this.runAbove(-1);
+  }
+
+  /** Runs actors with numbers above `below` until one that is not is chosen, or the run is over. */
+  private runAbove(below: number): void {
+    const { overseer, actors } = this;
+    while (this.live > 0 && !this.over && this.next > below) {
+      const { next } = this;
+      this.current = next;
       this.chosen = false;
       try {
-        if (actors[this.current]!.next().done === true) {
-          actors[this.current] = undefined;
-          live--;
+        if (actors[next]!.next().done === true) {
+          actors[next] = undefined;
+          this.live--;
         }
       } catch (error) {
         overseer.threw(error, this.current);
       }
       if (this.chosen || this.over) continue;
-      if (overseer.stepped()) break;
-      if (live > 0) this.choose();
+      if (overseer.stepped()) this.over = true;
+      else if (this.live > 0) this.choose();
     }
   }
 
@@ -78,7 +89,11 @@ export class Interleaver implements StepTaker {
       this.over = true;
       return true;
     }
-    this.chosen = this.choose();
+    if (!this.choose()) return false;
+    const { current } = this;
+    this.runAbove(current);
+    this.chosen = this.over || this.next !== current;
+    if (!this.chosen) this.current = current;
     return this.chosen;
   }
 

@@ -78,12 +78,12 @@ describe('an actor that is suspended only when another goes first', () => {
     );
   });
 
-  it('is not suspended while the scheduler stays with it', () => {
-    let resumed = 0;
+  it('is not suspended while the scheduler stays with it, nor for one with a higher number', () => {
+    const resumed = [0, 0];
     const count = function* (cpu: PlainCpu, base: number): Steps<void> {
       for (let i = 0; i < 10; i++) {
         if (cpu.stops(Op.Add, base)) {
-          resumed++;
+          resumed[cpu.actor]!++;
           yield;
         }
         cpu.add(base, 1);
@@ -92,14 +92,14 @@ describe('an actor that is suspended only when another goes first', () => {
     const runner = new ProgramRunner({ name: 'count', words: 1, actors: [count, count] });
     const inTurn: Scheduler = { begin: () => undefined, pick: (enabled) => enabled[0]! };
     expect(runner.run(inTurn, 1, 0).steps).toBe(20);
-    expect(resumed).toBe(0);
+    expect(resumed).toEqual([0, 0]);
     const back: Scheduler = {
       begin: () => undefined,
       pick: (enabled, n, current) => takeTurns(enabled, n, current),
     };
     expect(runner.run(back, 1, 0).steps).toBe(20);
-    // Nobody is left to go first once one of the two has come to its end.
-    expect(resumed).toBe(20);
+    // The one with the lower number stays where it is while the other moves, which makes room for it each time.
+    expect(resumed).toEqual([0, 10]);
   });
 });
 
