@@ -72,7 +72,7 @@ async function run(order: PartOrder): Promise<Part> {
           given: {},
           without: new Set(),
           idle: new Set(),
-          plan: { strategy },
+          plan: { strategy, excerpt: failure.excerpt },
           seed: order.seed,
           schedule: failure.schedule,
           steps: failure.steps,

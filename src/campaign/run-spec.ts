@@ -4,6 +4,7 @@ import type { Layout } from '../arena/layout.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../check/all.ts';
 import { makeJudge } from '../check/judge.ts';
 import { masterSeed } from '../cpu/random.ts';
+import type { Excerpt } from '../explore/excerpt.ts';
 import { locationGroups } from '../explore/locations.ts';
 import { OverrideScheduler, type Override } from '../explore/overrides.ts';
 import { Schedules } from '../explore/scheduler-of.ts';
@@ -15,8 +16,14 @@ import type { Machine } from '../scenario/build.ts';
 
 /** Who decides: a strategy, or overrides on the base that never preempts. */
 export type RunPlan =
-  // `text` is how the user named a strategy of their own.
-  { readonly strategy: ChosenStrategy; readonly text?: string } | { readonly overrides: readonly Override[] };
+  | {
+      readonly strategy: ChosenStrategy;
+      /** How the user named a strategy of their own. */
+      readonly text?: string;
+      /** What the strategy reads of the profile; without it the profile is made. */
+      readonly excerpt?: Excerpt | undefined;
+    }
+  | { readonly overrides: readonly Override[] };
 
 export interface RunSpec {
   readonly machine: Machine;
@@ -40,9 +47,17 @@ export function runtimeOf(spec: Omit<RunSpec, 'seed' | 'schedule' | 'plan'>): Co
   return runtime;
 }
 
-/** Who decides in the run; a strategy that needs a profile makes it here, once. */
+/** The plan with what its strategy reads of the profile, which is made here if it is not known. */
+export function settledPlan(runtime: ControlledRuntime, { plan, seed, schedule }: RunSpec): RunPlan {
+  if ('overrides' in plan || plan.excerpt !== undefined) return plan;
+  const schedules = new Schedules(runtime, masterSeed(seed), plan.strategy, locationGroups(runtime.kvm));
+  return { ...plan, excerpt: schedules.excerpt(schedule) };
+}
+
+/** Who decides in the run; a strategy that needs a profile makes it here unless the plan has what it reads. */
 export function schedulerOf(runtime: ControlledRuntime, { plan, seed, schedule }: RunSpec): Scheduler {
   if ('overrides' in plan) return new OverrideScheduler(plan.overrides);
-  const schedules = new Schedules(runtime, masterSeed(seed), plan.strategy, locationGroups(runtime.kvm));
-  return schedules.of(schedule);
+  const { strategy, excerpt } = plan;
+  const groups = locationGroups(runtime.kvm);
+  return new Schedules(runtime, masterSeed(seed), strategy, groups, excerpt).of(schedule);
 }

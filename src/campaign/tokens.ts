@@ -41,7 +41,11 @@ export function tokenOf(parts: TokenParts): string | undefined {
     plan:
       'overrides' in plan
         ? plan
-        : { strategy: STRATEGIES.indexOf(plan.strategy.strategy), option: plan.strategy.option },
+        : {
+            strategy: STRATEGIES.indexOf(plan.strategy.strategy),
+            option: plan.strategy.option,
+            ...(plan.excerpt === undefined ? {} : { excerpt: plan.excerpt }),
+          },
     seed: parts.seed,
     schedule: parts.schedule,
     steps: parts.steps,
@@ -81,7 +85,10 @@ export function planOf({ plan }: Token): RunPlan {
   const strategy = STRATEGIES[plan.strategy];
   if (strategy === undefined)
     throw new TokenError(`token: it names strategy ${plan.strategy}, which this version does not have`);
-  return { strategy: { strategy, option: plan.option } };
+  return {
+    strategy: { strategy, option: plan.option },
+    ...(plan.excerpt === undefined ? {} : { excerpt: plan.excerpt }),
+  };
 }
 
 /** What a token expects of its run. */

@@ -82,7 +82,7 @@ export function exploreOutcome(
       : tokenOf({
           ...chosen,
           idle: new Set(),
-          plan: { strategy: parseStrategy(first.strategy) },
+          plan: { strategy: parseStrategy(first.strategy), excerpt: first.excerpt },
           schedule: first.schedule,
           steps: first.steps,
           hash: first.hash,

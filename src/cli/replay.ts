@@ -129,13 +129,13 @@ function outcomeOf(
   version: string,
   target: Target | undefined,
   chosen: ChosenRun,
-  { result, same, runtime, measures }: ReplayedRun,
+  { result, same, plan, runtime, measures }: ReplayedRun,
   durationMs: number,
   caveats: readonly string[],
   differs: boolean,
 ): Outcome {
   const { spec } = chosen;
-  const token = tokenOf({ ...chosen, ...spec, steps: result.steps, hash: result.hash });
+  const token = tokenOf({ ...chosen, ...spec, plan, steps: result.steps, hash: result.hash });
   const ids = result.violations.map((violation) => violation.id);
   return makeOutcome({
     kind: 'replay',

@@ -21,8 +21,7 @@ export class FairTail implements Scheduler {
   constructor(inner: Scheduler, master: number, profile: Profile) {
     this.inner = inner;
     this.master = master;
-    const events = profile.events.reduce((sum, count) => sum + count, 0);
-    this.limit = FAIR_AFTER * Math.max(profile.decisions, events);
+    this.limit = FAIR_AFTER * profile.length;
   }
 
   begin(actors: readonly Cpu[], schedule: number): void {

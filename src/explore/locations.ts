@@ -54,8 +54,11 @@ function groupOfWord(kvm: Kvm, word: number): number {
 export function locationGroups(kvm: Kvm): GroupOf {
   const { words } = kvm.layout;
   if (words > MAX_TABLE) return (word) => groupOfWord(kvm, word);
-  const groups = Int32Array.from({ length: words }, (_, word) => groupOfWord(kvm, word));
-  return (word) => groups[word]!;
+  let groups: Int32Array | undefined;
+  return (word) => {
+    groups ??= Int32Array.from({ length: words }, (_, at) => groupOfWord(kvm, at));
+    return groups[word]!;
+  };
 }
 
 /** Kinds of words with their names. */

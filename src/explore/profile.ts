@@ -8,6 +8,7 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { isWrite, Op } from '../cpu/steps.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
+import { rounded, type Excerpt } from './excerpt.ts';
 
 /** Random walks at the start of a search that are counted. */
 export const PROFILE_RUNS = 16;
@@ -26,6 +27,8 @@ export class Profile {
   readonly groupOf: GroupOf;
   /** Most decisions that a run had. */
   decisions = 0;
+  /** Events of a whole run, or decisions if there were more; 0 before `round`. */
+  length = 0;
   /** Most events that each actor had in a run. */
   events: Int32Array = new Int32Array(0);
   /** Most accesses in a run, by location and actor. */
@@ -67,6 +70,32 @@ export class Profile {
       if (known === undefined) this.locations.set(location, Int32Array.from(accesses));
       else for (let i = 0; i < accesses.length; i++) known[i] = combine(known[i]!, accesses[i]!);
     }
+  }
+
+  /** All runs are in: rounds the counts, so that what a schedule reads of them fits into a token (src/explore/excerpt.ts). */
+  round(): this {
+    this.shared = undefined;
+    this.length = rounded(
+      Math.max(
+        this.decisions,
+        this.events.reduce((sum, count) => sum + count, 0),
+      ),
+    );
+    this.decisions = rounded(this.decisions);
+    this.events = this.events.map(rounded);
+    for (const [location, accesses] of this.locations) this.locations.set(location, accesses.map(rounded));
+    return this;
+  }
+
+  /** A profile that has what one schedule reads, and no more. */
+  static of({ decisions, length, events, parents, location, accesses }: Excerpt, groupOf?: GroupOf): Profile {
+    const profile = new Profile(groupOf);
+    profile.decisions = decisions;
+    profile.length = length;
+    profile.events = Int32Array.from(events);
+    profile.parents = Int32Array.from(parents);
+    if (location !== -1) profile.locations.set(location, Int32Array.from(accesses));
+    return profile;
   }
 
   /** Locations that at least two actors use, in the order they were met. */

@@ -4,6 +4,7 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 import { Coverage } from './coverage.ts';
 import { Dealer } from './deal.ts';
 import { DistinctKeys } from './distinct.ts';
+import type { Excerpt } from './excerpt.ts';
 import { FairTail } from './fair-tail.ts';
 import { PROFILE_RUNS, Profile, Profiler, type GroupOf } from './profile.ts';
 import type { Runner } from './runner.ts';
@@ -39,11 +40,13 @@ export class Schedules {
   private profiled: Profile | undefined;
   private own: OwnDeal | undefined;
 
-  constructor(runner: Runner, master: number, chosen: ChosenStrategy, groupOf?: GroupOf) {
+  /** @param excerpt what the one schedule that will be asked for reads of the profile: then no profile is made */
+  constructor(runner: Runner, master: number, chosen: ChosenStrategy, groupOf?: GroupOf, excerpt?: Excerpt) {
     this.runner = runner;
     this.master = master;
     this.chosen = chosen;
     this.groupOf = groupOf;
+    if (excerpt !== undefined) this.profiled = Profile.of(excerpt, groupOf);
     this.profiling = PROFILING.map(({ strategy, option }) =>
       strategy.make({ master, option, profile: new Profile() }),
     );
@@ -66,6 +69,13 @@ export class Schedules {
   /** What schedule `index` is called by itself, once `of` has been asked for it. */
   concrete(index: number): ChosenStrategy {
     return concrete(this.chosen, this.own?.dealer.armOf(index) ?? 0, index);
+  }
+
+  /** What schedule `index`, dealt to this arm, reads of the profile; undefined for a schedule that reads none. */
+  excerpt(index: number, arm = this.own?.dealer.armOf(index) ?? 0): Excerpt | undefined {
+    const { strategy, option } = concrete(this.chosen, arm, index);
+    if (index < PROFILE_RUNS || !strategy.needsProfile) return undefined;
+    return strategy.excerpt?.({ master: this.master, option, profile: this.profile() }, index);
   }
 
   /** The scheduler of schedule `index` if it is dealt to this arm. */
@@ -106,7 +116,7 @@ export class Schedules {
     }
     log.coverage = coverage;
     cpus.forEach((cpu, i) => cpu.counters.set(counters[i]!));
-    this.profiled = profile;
+    this.profiled = profile.round();
     return profile;
   }
 }

@@ -7,6 +7,7 @@
  * what makes tokens short and the result of a search the same for any number of workers.
  */
 import type { Scheduler } from '../runtime/scheduler.ts';
+import type { Excerpt } from './excerpt.ts';
 import type { Profile } from './profile.ts';
 
 /** Numbers a strategy takes from its name: `pct:5`. */
@@ -41,6 +42,11 @@ export interface Strategy {
    */
   readonly unfair?: boolean;
   readonly option?: StrategyOption;
+  /**
+   * What schedule `schedule` reads of the profile: on Profile.of(it) the strategy must make the same schedule. Without it the schedule
+   * can be made again, but takes the profile runs each time.
+   */
+  readonly excerpt?: (context: StrategyContext, schedule: number) => Excerpt;
   readonly make: (context: StrategyContext) => Scheduler;
   /** Only of a portfolio, which has no schedules of its own: what it deals to. */
   readonly arms?: readonly Arm[];

@@ -9,9 +9,11 @@
  * with hyphens. Where the token would have more than 80 characters, a variant is named by its mark: `@` and the upper 24
  * bits of FNV-1a of its name as four characters of base64url. BLOB is base64url of these bytes:
  *
- *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts); 255: no strategy but overrides
+ *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts), plus 128 with an excerpt; 255: no strategy but
+ *                        overrides
  *   if a strategy:
  *     option   varint    the strategy's number times 1000
+ *     excerpt  bytes     what it reads of the profile (writeExcerpt in src/explore/excerpt.ts)
  *   if overrides (src/explore/overrides.ts):
  *     count    varint
  *     each     varints   actor that moved last + 1 (0: the start of the run), times it had moved, actor that goes on
@@ -26,6 +28,7 @@
  * varint is unsigned LEB128; fixed numbers are big-endian.
  */
 import { ByteReader, BytesError, ByteWriter, check16, fnv1a } from './bytes.ts';
+import { readExcerpt, writeExcerpt, type Excerpt } from './excerpt.ts';
 import type { Override } from './overrides.ts';
 
 export const TOKEN_VERSION = 1;
@@ -34,9 +37,10 @@ export const LONG_TOKEN = 80;
 /** Longest token that is read. */
 export const MAX_TOKEN = 2000;
 
-/** Who decides: a strategy of STRATEGIES by its index and number, or overrides on the base. */
+/** Who decides: a strategy of STRATEGIES by its index and number, and what it reads of the profile, or overrides on the base. */
 export type Plan =
-  { readonly strategy: number; readonly option: number } | { readonly overrides: readonly Override[] };
+  | { readonly strategy: number; readonly option: number; readonly excerpt?: Excerpt }
+  | { readonly overrides: readonly Override[] };
 
 export interface Token {
   readonly scenario: string;
@@ -69,6 +73,8 @@ const HEX_SEED = /^[0-9a-f]{8}$/;
 const CHECK_ID = /^[A-Za-z0-9]+$/;
 /** In the place of a strategy's index. */
 const EXPLICIT = 0xff;
+/** Added to it. */
+const WITH_EXCERPT = 0x80;
 
 const escaped = (value: string): string =>
   encodeURIComponent(value).replaceAll('.', '%2E').replaceAll('~', '%7E');
@@ -86,7 +92,9 @@ function headOf(token: Token): string {
 
 function writePlan(bytes: ByteWriter, plan: Plan): void {
   if ('strategy' in plan) {
-    bytes.byte(plan.strategy).varint(Math.round(plan.option * 1000));
+    const { strategy, option, excerpt } = plan;
+    bytes.byte(strategy + (excerpt === undefined ? 0 : WITH_EXCERPT)).varint(Math.round(option * 1000));
+    if (excerpt !== undefined) writeExcerpt(bytes, excerpt);
     return;
   }
   bytes.byte(EXPLICIT).varint(plan.overrides.length);
@@ -99,7 +107,11 @@ function writePlan(bytes: ByteWriter, plan: Plan): void {
 
 function readPlan(bytes: ByteReader): Plan {
   const strategy = bytes.byte();
-  if (strategy !== EXPLICIT) return { strategy, option: bytes.varint() / 1000 };
+  if (strategy !== EXPLICIT) {
+    const option = bytes.varint() / 1000;
+    if (strategy < WITH_EXCERPT) return { strategy, option };
+    return { strategy: strategy - WITH_EXCERPT, option, excerpt: readExcerpt(bytes) };
+  }
   const count = bytes.varint();
   if (count > MAX_TOKEN) throw new BytesError('it has too many overrides');
   const overrides: Override[] = [];

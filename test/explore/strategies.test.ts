@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { account, reorder, stringBuffer, twostage } from '../../bench/kernels/sctbench.ts';
 import { reorder as reorderKernel } from '../../bench/kernels/reorder.ts';
 import { write } from '../../bench/kernels/sync.ts';
+import { ByteReader, ByteWriter } from '../../src/explore/bytes.ts';
+import { readExcerpt, writeExcerpt } from '../../src/explore/excerpt.ts';
 import { Profile, PROFILE_RUNS, Profiler } from '../../src/explore/profile.ts';
 import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
 import type { PlainCpu } from '../../src/cpu/plain-cpu.ts';
@@ -63,6 +65,28 @@ describe.each(STRATEGIES.map((strategy) => [strategy.name] as const))('strategy 
       return last;
     };
     expect(hashOf([40])).toBe(hashOf([0, 1, 2, 30, 17, 40]));
+  });
+
+  it('makes a schedule again from its excerpt alone', () => {
+    const chosen = parseStrategy(name);
+    const { program } = reorderKernel(4);
+    const runner = new ProgramRunner(program);
+    const schedules = new Schedules(runner, 5, chosen);
+    for (let i = 0; i < 60; i++) {
+      const { hash } = runner.run(schedules.of(i), 5, i);
+      const excerpt = schedules.excerpt(i);
+      expect(excerpt === undefined).toBe(i < PROFILE_RUNS || !chosen.strategy.needsProfile);
+      if (excerpt === undefined) continue;
+      const bytes = new ByteWriter();
+      writeExcerpt(bytes, excerpt);
+      const read = readExcerpt(new ByteReader(bytes.base64));
+      expect(read).toEqual(excerpt);
+      const fresh = new ProgramRunner(program);
+      const alone = new Schedules(fresh, 5, chosen, undefined, read).of(i);
+      const before = fresh.log.steps;
+      expect(fresh.run(alone, 5, i).hash).toBe(hash);
+      expect(before).toBe(0);
+    }
   });
 
   it('makes other schedules of another seed', () => {

@@ -1,5 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { lengthOnly, readExcerpt, rounded, writeExcerpt, type Excerpt } from '../../src/explore/excerpt.ts';
+import { ByteReader, BytesError, ByteWriter } from '../../src/explore/bytes.ts';
 import { formatToken, markOf, parseToken, TokenError, type Token } from '../../src/explore/token.ts';
 
 const SAMPLE: Token = {
@@ -16,8 +18,42 @@ const SAMPLE: Token = {
   machine: 0xbeef,
 };
 const GOLDEN = 'S1.nx-partial-reuse~never-flush-on-reuse.BgAAGis8TdIJhwPWdZNHvu8nCQ';
+/** A location of three actors, one of which has made 83 accesses or a little more. */
+const WITH_EXCERPT: Token = {
+  ...SAMPLE,
+  plan: {
+    strategy: 6,
+    option: 0,
+    excerpt: { ...lengthOnly({ decisions: 416, length: 448 }), location: -2, accesses: [7, 84, 0] },
+  },
+};
+const GOLDEN_EXCERPT = 'S1.nx-partial-reuse~never-flush-on-reuse.hgAEWlwDAAc1AAAaKzxN0gmHA9Z1k0e-7-cc';
 
 const name = fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,20}$/);
+const count = fc.nat(507_904).map(rounded);
+const lengths = { decisions: count, length: count };
+const perActor = (actors: number): fc.Arbitrary<number[]> =>
+  fc.array(count, { minLength: actors, maxLength: actors });
+/** As strategies make them: an actor's parent is another actor or nobody. */
+const excerpt: fc.Arbitrary<Excerpt> = fc.integer({ min: 1, max: 20 }).chain((actors) =>
+  fc.oneof(
+    fc.record(lengths).map(lengthOnly),
+    fc.record({
+      ...lengths,
+      events: perActor(actors),
+      parents: fc.array(fc.integer({ min: -1, max: actors - 1 }), { minLength: actors, maxLength: actors }),
+      location: fc.constant(-1),
+      accesses: fc.constant([]),
+    }),
+    fc.record({
+      ...lengths,
+      events: fc.constant([]),
+      parents: fc.constant([]),
+      location: fc.integer({ min: -1000, max: 2 ** 30 }).filter((location) => location !== -1),
+      accesses: perActor(actors),
+    }),
+  ),
+);
 const token = fc.record({
   scenario: name,
   variants: fc.array(name, { minLength: 1, maxLength: 3 }),
@@ -27,7 +63,8 @@ const token = fc.record({
   idle: fc.uniqueArray(fc.nat(63), { maxLength: 4 }),
   without: fc.array(fc.stringMatching(/^[A-Z][0-9]{1,2}$/), { maxLength: 3 }),
   plan: fc.oneof(
-    fc.record({ strategy: fc.nat(254), option: fc.nat(100_000).map((n) => n / 1000) }),
+    fc.record({ strategy: fc.nat(126), option: fc.nat(100_000).map((n) => n / 1000) }),
+    fc.record({ strategy: fc.nat(126), option: fc.nat(100_000).map((n) => n / 1000), excerpt }),
     fc.record({
       overrides: fc.array(
         fc.record({ actor: fc.integer({ min: -1, max: 70 }), op: fc.nat(100_000), next: fc.nat(70) }),
@@ -46,6 +83,11 @@ describe('a token', () => {
   it('is what it was when the format was fixed', () => {
     expect(formatToken(SAMPLE)).toBe(GOLDEN);
     expect(parseToken(GOLDEN)).toEqual(SAMPLE);
+  });
+
+  it('carries what its schedule reads of the profile, at one byte a count', () => {
+    expect(formatToken(WITH_EXCERPT)).toBe(GOLDEN_EXCERPT);
+    expect(parseToken(GOLDEN_EXCERPT)).toEqual(WITH_EXCERPT);
   });
 
   it('may name a variant by its mark', () => {
@@ -82,5 +124,36 @@ describe('a token', () => {
       expect(refuse).toThrow(TokenError);
       expect(refuse).toThrow(/^token: [^\n]*$/);
     }
+  });
+});
+
+describe('the counts of an excerpt', () => {
+  it('are exact below 32, never too small, and at most a sixteenth too large up to half a million', () => {
+    for (let value = 0; value < 32; value++) expect(rounded(value)).toBe(value);
+    fc.assert(
+      fc.property(fc.nat(507_904), (value) => {
+        expect(rounded(value)).toBeGreaterThanOrEqual(value);
+        expect(rounded(value)).toBeLessThanOrEqual(value * (1 + 1 / 16));
+        expect(rounded(rounded(value))).toBe(rounded(value));
+      }),
+    );
+    expect(rounded(10_000_000)).toBe(507_904);
+  });
+
+  it('are refused where they end early, name an actor that is not there or are of no known kind', () => {
+    const events = { ...lengthOnly({ decisions: 1, length: 1 }), events: [1, 1], parents: [-1, 0] };
+    const read = (excerpt: Excerpt): Excerpt => {
+      const bytes = new ByteWriter();
+      writeExcerpt(bytes, excerpt);
+      return readExcerpt(new ByteReader(bytes.base64));
+    };
+    expect(read(events)).toEqual(events);
+    expect(() => read({ ...events, parents: [-1, 2] })).toThrow(BytesError);
+    expect(() => readExcerpt(new ByteReader(new ByteWriter().byte(8).base64))).toThrow(/no known kind/);
+    expect(() => readExcerpt(new ByteReader(new ByteWriter().byte(1).byte(0).base64))).toThrow(
+      /ends too early/,
+    );
+    const many = new ByteWriter().byte(1).byte(0).byte(0).varint(1e9);
+    expect(() => readExcerpt(new ByteReader(many.base64))).toThrow(/too many actors/);
   });
 });

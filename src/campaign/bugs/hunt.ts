@@ -97,7 +97,7 @@ export async function hunt(task: HuntTask): Promise<Hunt> {
     ...options,
     idle: new Set(),
     schedule: failure.schedule,
-    plan: { strategy: parseStrategy(failure.strategy) },
+    plan: { strategy: parseStrategy(failure.strategy), excerpt: failure.excerpt },
   };
   const named = { scenarioFile: undefined, variants: task.variants, given: task.parameters };
   let token = tokenOf({ ...spec, ...named, steps: failure.steps, hash: failure.hash });

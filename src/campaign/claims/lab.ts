@@ -5,7 +5,7 @@ import { COUNTERS, C, type CounterName } from '../../cpu/counters.ts';
 import { masterSeed } from '../../cpu/random.ts';
 import { locationGroups } from '../../explore/locations.ts';
 import { Schedules } from '../../explore/scheduler-of.ts';
-import { parseStrategy, type ChosenStrategy } from '../../explore/strategies/index.ts';
+import { parseStrategy } from '../../explore/strategies/index.ts';
 import { LOCK_ROWS, mergeFigures } from '../../measure/lock-stats.ts';
 import type { ClaimRun, Witness } from '../../report/claim-record.ts';
 import type { PlainCpu } from '../../cpu/plain-cpu.ts';
@@ -128,6 +128,7 @@ export class Laboratory implements Lab {
           ? undefined
           : this.witness(subject, setting, first.violation, first.schedule, {
               strategy: parseStrategy(first.strategy),
+              excerpt: first.excerpt,
             }),
     };
   }
@@ -227,7 +228,10 @@ export class Laboratory implements Lab {
       failure:
         failed === undefined
           ? undefined
-          : this.witness(subject, setting, failed.violation, failed.schedule, { strategy }),
+          : this.witness(subject, setting, failed.violation, failed.schedule, {
+              strategy,
+              excerpt: order.excerpt(failed.schedule),
+            }),
       lock: (row, cls) => {
         const { byClass } = locks[LOCK_ROWS.indexOf(row)]!;
         const of = byClass
@@ -249,7 +253,7 @@ export class Laboratory implements Lab {
     setting: Setting,
     violation: Violation,
     schedule: number,
-    plan: { readonly strategy: ChosenStrategy } | Extract<RunPlan, { readonly overrides: unknown }>,
+    plan: RunPlan,
   ): Witness {
     const { seed, replays } = this.options;
     const variants = subject.variants.filter((name) => name !== 'p1' || subject.variants.length === 1);

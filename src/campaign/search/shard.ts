@@ -4,6 +4,7 @@
  */
 import type { RunCoverage } from '../../cpu/plain-cpu.ts';
 import { Coverage, type PairKey } from '../../explore/coverage.ts';
+import type { Excerpt } from '../../explore/excerpt.ts';
 import { locationGroups, partiesOf, wordKinds } from '../../explore/locations.ts';
 import { concrete, Schedules } from '../../explore/scheduler-of.ts';
 import { strategyText, type ChosenStrategy } from '../../explore/strategies/index.ts';
@@ -47,6 +48,8 @@ export interface ShardFailure {
   readonly schedule: number;
   /** What made the schedule, as the command line names it: of a portfolio the strategy it was dealt to. */
   readonly strategy: string;
+  /** What that strategy read of the profile. */
+  readonly excerpt: Excerpt | undefined;
   readonly steps: number;
   readonly preemptions: number;
   readonly hash: string;
@@ -203,6 +206,7 @@ export class ShardRun {
     this.failures.push({
       schedule,
       strategy: strategyText(concrete(runner.chosen, arm, schedule)),
+      excerpt: runner.schedules.excerpt(schedule, arm),
       steps: result.steps,
       preemptions: result.preemptions,
       hash: result.hash,

@@ -10,6 +10,7 @@ import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
 import { drawDistinct } from '../draw.ts';
+import { lengthOnly } from '../excerpt.ts';
 import { defineStrategy, type StrategyContext } from '../strategy.ts';
 
 class DelayBounded implements Scheduler {
@@ -49,5 +50,6 @@ export default defineStrategy({
   needsProfile: true,
   unfair: true,
   option: { describe: 'delays D', min: 0, max: 64, default: 2, integer: true },
+  excerpt: ({ profile }) => lengthOnly(profile),
   make: (context) => new DelayBounded(context),
 });

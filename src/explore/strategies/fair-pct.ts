@@ -7,6 +7,7 @@
  */
 import type { Cpu } from '../../cpu/cpu.ts';
 import { Op } from '../../cpu/steps.ts';
+import { lengthOnly } from '../excerpt.ts';
 import { defineStrategy } from '../strategy.ts';
 import { Pct } from './pct.ts';
 
@@ -42,5 +43,6 @@ export default defineStrategy({
   needsProfile: true,
   unfair: true,
   option: { describe: 'depth d', min: 1, max: 100, default: 3, integer: true },
+  excerpt: ({ profile }) => lengthOnly(profile),
   make: (context) => new FairPct(context),
 });

@@ -13,6 +13,7 @@ import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
 import { drawDistinct, permutation } from '../draw.ts';
+import { lengthOnly } from '../excerpt.ts';
 import { defineStrategy, type StrategyContext } from '../strategy.ts';
 
 export class Pct implements Scheduler {
@@ -75,5 +76,6 @@ export default defineStrategy({
   needsProfile: true,
   unfair: true,
   option: { describe: 'depth d', min: 1, max: 100, default: 3, integer: true },
+  excerpt: ({ profile }) => lengthOnly(profile),
   make: (context) => new Pct(context),
 });

@@ -8,6 +8,7 @@ import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
 import { drawDistinct } from '../draw.ts';
+import { lengthOnly } from '../excerpt.ts';
 import { defineStrategy, type StrategyContext } from '../strategy.ts';
 
 class PreemptionBounded implements Scheduler {
@@ -44,5 +45,6 @@ export default defineStrategy({
   needsProfile: true,
   unfair: true,
   option: { describe: 'preemptions c', min: 0, max: 64, default: 2, integer: true },
+  excerpt: ({ profile }) => lengthOnly(profile),
   make: (context) => new PreemptionBounded(context),
 });

@@ -19,16 +19,46 @@ import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
 import { Op } from '../../cpu/steps.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
-import { groupLocation, unitOf, type SharedLocation } from '../profile.ts';
+import { lengthOnly } from '../excerpt.ts';
+import { groupLocation, unitOf, type Profile, type SharedLocation } from '../profile.ts';
 import { defineStrategy, type StrategyContext } from '../strategy.ts';
 
 const FAIRNESS = 10_000;
 
+interface Locations {
+  readonly units: readonly SharedLocation[];
+  readonly groups: readonly SharedLocation[];
+}
+
+function locationsOf({ sharedLocations }: Profile): Locations {
+  return {
+    units: sharedLocations.filter(({ location }) => location >= 0),
+    groups: sharedLocations.filter(({ location }) => location < -1),
+  };
+}
+
+/** Draws the location of a schedule. Its numbers are its own, so that the rest of the schedule does not depend on the others. */
+function drawLocation(
+  { units, groups }: Locations,
+  master: number,
+  schedule: number,
+): SharedLocation | undefined {
+  const rng = new Rng(mix(master, schedule, Stream.schedule, 9));
+  const pool = units.length === 0 || (groups.length > 0 && rng.chance(0.5)) ? groups : units;
+  let total = 0;
+  for (const one of pool) total += one.total;
+  let at = rng.unit() * total;
+  for (const one of pool) {
+    at -= one.total;
+    if (at < 0) return one;
+  }
+  return pool[pool.length - 1];
+}
+
 class Surw implements Scheduler {
   private readonly context: StrategyContext;
   private readonly rng = new Rng(1);
-  private readonly units: readonly SharedLocation[];
-  private readonly groups: readonly SharedLocation[];
+  private readonly locations: Locations;
   private actors: readonly Cpu[] = [];
   /** The unit or group of this schedule, -1 if there is none. */
   private location = -1;
@@ -50,9 +80,7 @@ class Surw implements Scheduler {
 
   constructor(context: StrategyContext) {
     this.context = context;
-    const shared = context.profile.sharedLocations;
-    this.units = shared.filter(({ location }) => location >= 0);
-    this.groups = shared.filter(({ location }) => location < -1);
+    this.locations = locationsOf(context.profile);
   }
 
   begin(actors: readonly Cpu[], schedule: number): void {
@@ -73,22 +101,10 @@ class Surw implements Scheduler {
     this.onlyEnabled = false;
     this.lastActor = -1;
     this.inARow = 0;
-    const pool = this.groups.length > 0 && rng.chance(0.5) ? this.groups : this.units;
-    const chosen = pool.length === 0 ? undefined : this.drawLocation(pool);
+    const chosen = drawLocation(this.locations, context.master, schedule);
     this.location = chosen?.location ?? -1;
     if (chosen === undefined) this.left.fill(0);
     else for (let i = 0; i < actors.length; i++) this.left[i] = chosen.accesses[i] ?? 0;
-  }
-
-  private drawLocation(pool: readonly SharedLocation[]): SharedLocation {
-    let total = 0;
-    for (const one of pool) total += one.total;
-    let at = this.rng.unit() * total;
-    for (const one of pool) {
-      at -= one.total;
-      if (at < 0) return one;
-    }
-    return pool[pool.length - 1]!;
   }
 
   private release(): void {
@@ -200,5 +216,10 @@ export default defineStrategy({
   paper: 'Zhao et al., ASPLOS 2025',
   needsProfile: true,
   unfair: true,
+  excerpt: ({ profile, master }, schedule) => {
+    const chosen = drawLocation(locationsOf(profile), master, schedule);
+    if (chosen === undefined) return lengthOnly(profile);
+    return { ...lengthOnly(profile), location: chosen.location, accesses: [...chosen.accesses] };
+  },
   make: (context) => new Surw(context),
 });

@@ -9,6 +9,7 @@
 import { mix, Rng, Stream } from '../../cpu/random.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
 import type { Scheduler } from '../../runtime/scheduler.ts';
+import { lengthOnly } from '../excerpt.ts';
 import { SpawnWeights } from '../spawn-weights.ts';
 import { defineStrategy, type StrategyContext } from '../strategy.ts';
 
@@ -70,5 +71,10 @@ export default defineStrategy({
   summary: 'actors in proportion to the events they still have to make',
   paper: 'Zhao et al., ASPLOS 2025',
   needsProfile: true,
+  excerpt: ({ profile }) => ({
+    ...lengthOnly(profile),
+    events: [...profile.events],
+    parents: [...profile.parents],
+  }),
   make: (context) => new Urw(context),
 });
