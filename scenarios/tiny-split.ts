@@ -25,9 +25,13 @@ export default defineScenario({
     rootSwitchRate: 0,
     writeFraction: 1,
   },
-  machine: (_p, { huge2, base, pages }) => ({
+  parameters: {
+    wasRead: { type: 'boolean', default: false, describe: 'L2 has only read its memory so far' },
+  },
+  machine: (p, { huge2, base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: base, l1Gfn: base, level: 2, count: pages / huge2 }] }],
-    populate: 'all',
+    populate:
+      p['wasRead'] === true ? [{ access: 'read', l2Gfn: base, count: pages / huge2, stride: huge2 }] : 'all',
     migration: false,
     actors: [{ name: 'log-on' }],
   }),

@@ -77,7 +77,7 @@ export function refuseSenseless({ actors, config, parameters }: Machine, engine:
       'more than 0 and a range that L2 may write to: nobody would write, so nothing could be lost',
     );
   }
-  if (config.pmlEntries > 0 && config.l1Vcpus === 0) {
+  if (config.pmlEntries > 0 && config.l1Vcpus === 0 && !engine.pmlLogs(config, 0)) {
     throw new ParameterError('pml', config.pmlEntries, '0 without an L1 vCPU: PML is off while L2 runs');
   }
   if (config.ringEntries > 0 && config.manualProtect !== 0) {

@@ -162,7 +162,7 @@ class ProtectedAtReturn extends StepCheckBase {
     const entry = tlbCursor(kvm);
     while (entry.next(TLB_W)) {
       // With D-bit logging a write that still has to set D is seen.
-      if (kvm.config.pmlEntries > 0 && entry.root === ROOT_L1 && (entry.perm & TLB_DIRTY) === 0) continue;
+      if ((entry.perm & TLB_DIRTY) === 0 && kvm.engine.pmlLogs(kvm.config, entry.root)) continue;
       // The fast path of one vCPU has made it writable and not marked it yet: the mark comes, and the next harvest has it (D19).
       if (entry.root === ROOT_L1 && isOnFastPath(kvm)) continue;
       const gfn = gfnOfEntry(kvm, slot, entry);

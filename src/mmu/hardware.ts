@@ -116,7 +116,7 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
       if (!adOff && adEnabled(hi)) {
         const set = lo | f.accessedLo | ((access & ACC_WRITE) !== 0 ? f.dirtyLo : 0);
         if (set !== lo) {
-          const logs = kvm.config.pmlEntries > 0 && kvm.engine.pmlLogs(kvm, root);
+          const logs = kvm.config.pmlEntries > 0 && kvm.engine.pmlLogs(kvm.config, root);
           if (logs && pmlFull(vcpu)) {
             cpu.count(C.pmlFull);
             return WALK_PML_FULL;
@@ -124,7 +124,7 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
           if (cpu.stepped && cpu.stops(Op.CompareExchange64, sptep * 2)) yield;
           if (!cpu.compareExchange64(sptep, lo, hi, set, hi)) continue walk;
           dirty = (set & f.dirtyLo) !== 0;
-          if (logs && (set & ~lo & f.dirtyLo) !== 0) pmlAppend(vcpu, l2Gfn);
+          if (logs && (set & ~lo & f.dirtyLo) !== 0) pmlAppend(vcpu, kvm.engine.pmlAddress(kvm, sptep, l2Gfn));
         }
       } else dirty = true;
       const pages = kvm.pages(level);

@@ -75,7 +75,7 @@ export function makeSpte(kvm: Kvm, cpu: Cpu, spec: LeafSpec): boolean {
     } else {
       lo |= SPTE_W | f.mmuWritableLo;
       hi |= f.mmuWritableHi;
-      if (!spec.adDisabled) lo |= f.dirtyLo;
+      if (!spec.adDisabled && kvm.engine.leafIsBornDirty(kvm)) lo |= f.dirtyLo;
     }
   }
   cpu.lo = lo;

@@ -3,9 +3,11 @@ import { P1_ENGINE } from '../mmu/default-engine.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { composeEngine, type Variant } from './define.ts';
 import { BUGS } from './bugs/index.ts';
+import bornClean from './ideas/born-clean.ts';
 import clearKeepsMmuWritable from './ideas/clear-keeps-mmu-writable.ts';
 import hostPagesReadOnlyAtFirst from './ideas/host-pages-read-only-at-first.ts';
 import needbreakDynamicBug from './ideas/needbreak-dynamic-bug.ts';
+import nestedPml from './ideas/nested-pml.ts';
 import noGuestModeCheck from './ideas/no-guest-mode-check.ts';
 import oneSplitPerHold from './ideas/one-split-per-hold.ts';
 import p3RecycleDischarges from './ideas/p3-recycle-discharges.ts';
@@ -59,6 +61,8 @@ export const VARIANTS: readonly Variant[] = [
   reuseMakesFlush,
   clearKeepsMmuWritable,
   zapRangeDownward,
+  nestedPml,
+  bornClean,
   ...BUGS,
 ];
 

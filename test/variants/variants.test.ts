@@ -65,6 +65,8 @@ const STEPS: Readonly<Record<string, readonly (keyof Engine)[]>> = {
   'reuse-makes-flush': ['splitNeedsFlush'],
   'clear-keeps-mmu-writable': ['spteWriteProtect'],
   'zap-range-downward': ['zapRangeLevels'],
+  'nested-pml': ['pageAdNeedWriteProtect', 'pmlAddress', 'pmlLogs'],
+  'born-clean': ['leafIsBornDirty'],
   'p3-without-f1': DEFERRED,
   'p3-without-f2': DEFERRED,
   'p3-without-f3': DEFERRED,

@@ -9,6 +9,7 @@
 import type { Cpu } from '../../cpu/cpu.ts';
 import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
+import type { KvmConfig } from '../config.ts';
 import type { Kvm } from '../kvm.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, type MemSlot } from '../memslot.ts';
 import { srcuReadLock, srcuReadUnlock, type Vcpu } from '../vcpu.ts';
@@ -19,7 +20,8 @@ import { markPageDirty } from './mark.ts';
 export const usesDirtyBits = (kvm: Kvm): boolean => kvm.config.pmlEntries > 0;
 
 /** Default of `Engine.pmlLogs`: only while L1 runs (c3bb9a20834f). */
-export const pmlLogs = (kvm: Kvm, root: number): boolean => kvm.config.pmlEntries > 0 && root === ROOT_L1;
+export const pmlLogs = ({ pmlEntries }: Pick<KvmConfig, 'pmlEntries'>, root: number): boolean =>
+  pmlEntries > 0 && root === ROOT_L1;
 
 /** Default of `Engine.pageAdNeedWriteProtect`: nested pages, where PML is in use (44ac5958a6c1). */
 export const pageAdNeedWriteProtect = (kvm: Kvm, guestMode: boolean): boolean =>

@@ -1,5 +1,6 @@
 /** Steps of dirty logging where kernels differ or bugs lived (kernel-facts 3.13, 7.1, 12). */
 import type { Steps } from '../../cpu/steps.ts';
+import type { KvmConfig } from '../config.ts';
 import type { Kvm } from '../kvm.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { flushPmlBuffer, pageAdNeedWriteProtect, pmlLogs } from './pml.ts';
@@ -12,8 +13,12 @@ export interface LogSteps {
    * bits (SPTE_TDP_AD_WRPROT_ONLY; Q31, B-36, H-D).
    */
   pageAdNeedWriteProtect(kvm: Kvm, guestMode: boolean): boolean;
+  /** make_spte(): a writable leaf with D bits gets D at once, as its page counts as dirty from then on (3.10, H-D). */
+  leafIsBornDirty(kvm: Kvm): boolean;
   /** Whether hardware logs D bits set through this root of a vCPU: not while L2 runs (B-10). */
-  pmlLogs(kvm: Kvm, root: number): boolean;
+  pmlLogs(config: Pick<KvmConfig, 'pmlEntries'>, root: number): boolean;
+  /** What hardware logs for the leaf `sptep`: `gfn`, the address that the guest used, of L2 if L2 runs (B-10). */
+  pmlAddress(kvm: Kvm, sptep: number, gfn: number): number;
   /** vmx_flush_pml_buffer(), on every exit. */
   flushPmlBuffer(vcpu: Vcpu): Steps<void>;
   /** An emulated write puts its page into the log; locked instructions went by another way until 2024 (B-08). */
@@ -25,7 +30,9 @@ export interface LogSteps {
 export const LOG_STEPS: LogSteps = {
   splitsTdpFirst: false,
   pageAdNeedWriteProtect,
+  leafIsBornDirty: () => true,
   pmlLogs,
+  pmlAddress: (_kvm, _sptep, gfn) => gfn,
   flushPmlBuffer,
   emulatedWriteIsMarked: () => true,
   flushAfterReset: (cleared) => cleared > 0,

@@ -6,10 +6,10 @@ export default defineBug({
   id: 'H-D',
   year: 2022,
   wrong:
-    'The children of a split take A and D from a copy of the huge SPTE that was made before it was ' +
-    'dropped. As long as nested pages are tracked by write protection that does not matter; by D bits a ' +
-    'write in between is lost.',
-  needs: 'PML, and a write of L2 between the copy and the drop.',
+    'Nested leaves were not marked write-protect-only, so that the log goes by their D bits. PML is off while L2 runs ' +
+    '(c3bb9a20834f), and nobody learns of a D bit that L2 sets. (What a split does to D bits is another question: H-D, ' +
+    'with the variant nested-pml.)',
+  needs: 'PML for L1, and a write of L2 to a logged page.',
   expected: 'Q45',
   mayFireFirst: {
     D6: 'a page was not copied',

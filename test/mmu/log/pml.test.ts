@@ -11,6 +11,7 @@ import { ACCESS_READ, ACCESS_WRITE } from '../../../src/mmu/shadow/walk-addr.ts'
 import { tlbFlushAll } from '../../../src/mmu/tlb.ts';
 import { enterGuest, exitGuest, type Vcpu } from '../../../src/mmu/vcpu.ts';
 import { EXITING_GUEST_MODE, MODE_MASK, OUTSIDE_GUEST_MODE, VCPU } from '../../../src/mmu/vcpu-words.ts';
+import { engineOf, findVariant } from '../../../src/variants/index.ts';
 import {
   Bench,
   controlledOf,
@@ -24,7 +25,7 @@ import {
 
 const PML = 4;
 /** Hardware that logs whoever runs: the only way to see it work without a vCPU that runs L1. */
-const LOGS_ALWAYS: Engine = { ...P1_ENGINE, pmlLogs: (kvm) => kvm.config.pmlEntries > 0 };
+const LOGS_ALWAYS: Engine = { ...P1_ENGINE, pmlLogs: ({ pmlEntries }) => pmlEntries > 0 };
 
 const bench = (given: Given = {}, engine: Engine = P1_ENGINE): Bench =>
   new Bench(machineOf(identity(1), { backing: '4k', pml: PML, ...given }), engine);
@@ -228,6 +229,14 @@ describe('a migration of nested guests with PML', () => {
     expect(ids(both, {}, shifted)).toContain('D6');
     // Only write protection helps: what the buffers say is still wrong.
     expect(ids(LOGS_ALWAYS, {}, shifted)).toEqual([]);
+  });
+
+  it('loses nothing if it logs the gfns of L1 that leaves of L2 map (nested-pml)', () => {
+    const shifted = rootOf(({ base, huge2 }) => [{ l2Gfn: huge2, l1Gfn: base, level: 2, count: 3 }]);
+    const nested = engineOf([findVariant('nested-pml')!]);
+    const kind = (found: string[]): string[] => found.filter((id) => id !== 'Q31');
+    expect(kind(ids(nested, {}, shifted))).toEqual([]);
+    expect(kind(ids({ ...nested, pmlAddress: P1_ENGINE.pmlAddress }, {}, shifted))).toContain('D6');
   });
 
   it('loses writes if nested leaves are tracked by D bits that hardware does not log', () => {
