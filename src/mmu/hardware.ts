@@ -124,7 +124,8 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
           if (cpu.stepped && cpu.stops(Op.CompareExchange64, sptep * 2)) yield;
           if (!cpu.compareExchange64(sptep, lo, hi, set, hi)) continue walk;
           dirty = (set & f.dirtyLo) !== 0;
-          if (logs && (set & ~lo & f.dirtyLo) !== 0) pmlAppend(vcpu, kvm.engine.pmlAddress(kvm, sptep, l2Gfn));
+          if (logs && (set & ~lo & f.dirtyLo) !== 0)
+            pmlAppend(vcpu, kvm.engine.pmlAddress(kvm, sptep, l2Gfn));
         }
       } else dirty = true;
       const pages = kvm.pages(level);
