@@ -99,9 +99,7 @@ export class L1Guest implements Guest {
     const rng = this.vcpu.cpu.workload;
     const moves = movesOfSchedule(rng, L1_MOVES, options.weights, options.swarm);
     if (moves.length === 0) return;
-    for (let round = 0; options.rounds === 0 || round < options.rounds; round++) {
-      yield* this.move(drawMove(rng, moves) as L1Move);
-    }
+    while (this.vcpu.cpu.nextMove(options.rounds)) yield* this.move(drawMove(rng, moves) as L1Move);
   }
 
   private *move(move: L1Move): Code {

@@ -43,7 +43,6 @@ class L2Guest implements Guest {
   readonly next = new Access();
   readonly burst: number;
   readonly bounded: boolean;
-  private opsLeft: number;
   private readonly workload: Workload;
   private readonly vcpu: Vcpu;
   private readonly ranges: readonly WorkloadRange[];
@@ -55,7 +54,6 @@ class L2Guest implements Guest {
     this.vcpu = vcpu;
     this.burst = workload.burst;
     this.bounded = workload.ops > 0;
-    this.opsLeft = workload.ops;
     this.ranges = workload.ranges;
     const { byRoot, totals } = rootsOf(workload);
     this.byRoot = byRoot;
@@ -64,7 +62,7 @@ class L2Guest implements Guest {
 
   advance(): boolean {
     const { workload, vcpu, next } = this;
-    if (this.bounded && this.opsLeft-- === 0) return false;
+    if (!vcpu.cpu.nextMove(workload.ops)) return false;
     const rng = vcpu.cpu.workload;
     let root = vcpu.rootIndex;
     if (workload.rootSwitchRate > 0 && this.byRoot.length > 1 && rng.chance(workload.rootSwitchRate)) {

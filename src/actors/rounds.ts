@@ -20,7 +20,7 @@ export function* playRounds(context: ActorContext, options: CastOptions, moves: 
   const { kvm, cpu } = context;
   const chosen = movesOfSchedule(cpu.workload, Object.keys(moves), options.weights, options.swarm);
   if (chosen.length === 0) return;
-  for (let round = 0; options.rounds === 0 || round < options.rounds; round++) {
+  while (cpu.nextMove(options.rounds)) {
     cpu.safepoint();
     if (yield* migrationOver(kvm, cpu)) return;
     yield* moves[drawMove(cpu.workload, chosen)]!();

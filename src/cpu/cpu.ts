@@ -3,7 +3,7 @@
  * There is no runtime in here; src/cpu/plain-cpu.ts and src/cpu/atomic-cpu.ts are the two memories.
  */
 import { COUNTER_ROW } from './counters.ts';
-import { Rng } from './random.ts';
+import { ofMove, Rng } from './random.ts';
 import { Op } from './steps.ts';
 
 /** Classes of actors, for statistics. */
@@ -84,6 +84,13 @@ export abstract class Cpu {
   readonly choices = new Rng(1);
   /** The actor's workload. */
   readonly workload = new Rng(2);
+  /** The move that the actor is making, by number from 0; -1 before the first, and for actors that make none. */
+  move = -1;
+  /** Numbers of the only moves it makes, in increasing order; undefined: all. */
+  kept: readonly number[] | undefined;
+  private keptAt = 0;
+  private choiceSeed = 1;
+  private workloadSeed = 2;
 
   constructor(options: CpuOptions) {
     this.actor = options.actor;
@@ -102,6 +109,32 @@ export abstract class Cpu {
   /** Announces the next visible operation; true if somebody else goes first: then the caller yields. */
   stops(op: number, word: number, expected = 0): boolean {
     this.at(op, word, expected);
+    return true;
+  }
+
+  /** Starts the streams of a run; its moves begin anew. */
+  seed(choices: number, workload: number): void {
+    this.choiceSeed = choices;
+    this.workloadSeed = workload;
+    this.choices.seed(choices);
+    this.workload.seed(workload);
+    this.move = -1;
+    this.keptAt = 0;
+  }
+
+  /**
+   * Begins the next move: an access of a guest, an edit of L1, a round of a member of the cast. Each has streams of its own, made from the
+   * actor's and the move's number, so that leaving one out changes nothing about what the others draw.
+   * @param most moves that the actor makes; 0: any number
+   * @returns false if there is no further move
+   */
+  nextMove(most: number): boolean {
+    const { kept } = this;
+    const move = kept === undefined ? this.move + 1 : (kept[this.keptAt++] ?? Infinity);
+    if (move === Infinity || (most > 0 && move >= most)) return false;
+    this.move = move;
+    this.choices.seed(ofMove(this.choiceSeed, move));
+    this.workload.seed(ofMove(this.workloadSeed, move));
     return true;
   }
 

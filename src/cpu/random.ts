@@ -32,6 +32,12 @@ export function mix(master: number, a: number, b = 0, c = 0): number {
   return h === 0 ? 0x6d2b79f5 : h;
 }
 
+/** The state of a stream for one of its actor's moves, never 0. */
+export function ofMove(stream: number, move: number): number {
+  const h = avalanche(stream ^ Math.imul(move + 1, 0x9e3779b1));
+  return h === 0 ? 0x6d2b79f5 : h;
+}
+
 /** xorshift32 with bounded draws by multiply-high: no modulo. */
 export class Rng {
   private state: number;

@@ -10,7 +10,7 @@ import { Op, type Steps } from '../cpu/steps.ts';
 import { Interleaver, type Overseer } from '../runtime/interleaver.ts';
 import type { Violation } from '../runtime/outcome.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import type { Runner, RunResult } from './runner.ts';
+import type { Kept, Runner, RunResult } from './runner.ts';
 
 /** Thrown by an actor of a small program whose assertion fails. */
 export class ProgramBug extends Error {
@@ -39,6 +39,7 @@ export class ProgramRunner implements Runner, Overseer {
   readonly entriesFrom: number;
   maxSteps: number;
   idle: ReadonlySet<number> = new Set();
+  kept: Kept = new Map();
   private readonly arena: Arena;
   private readonly base: number;
   readonly log: RunLog = new RunLog();
@@ -101,7 +102,8 @@ export class ProgramRunner implements Runner, Overseer {
       const cpu = cpus[i]!;
       cpu.at(Op.Pause, 0);
       cpu.atSafepoint = false;
-      cpu.choices.seed(mix(master, schedule, Stream.choice, i));
+      cpu.kept = this.kept.get(i);
+      cpu.seed(mix(master, schedule, Stream.choice, i), mix(master, schedule, Stream.workload, i));
       actors.push(this.idle.has(i) ? undefined : program.actors[i]!(cpu, base));
     }
     scheduler.begin(cpus, schedule);

@@ -16,6 +16,9 @@ export interface RunResult {
   readonly fairSuffixes: number;
 }
 
+/** By number of an actor the numbers of the only moves it makes, in increasing order; an actor that is not in it makes all. */
+export type Kept = ReadonlyMap<number, readonly number[]>;
+
 export interface Runner {
   readonly cpus: readonly Cpu[];
   /** The memory that visible operations act on, as words. */
@@ -30,6 +33,8 @@ export interface Runner {
   maxSteps: number;
   /** Actors that stay away, by number; may be changed between runs. */
   idle: ReadonlySet<number>;
+  /** Actors of which only some moves are made; may be changed between runs. */
+  kept: Kept;
   /** The others, and what is checked in the end, can do without the actor. */
   mayIdle(actor: number): boolean;
   /** Runs schedule `schedule`: its number seeds the choices and the workload. */

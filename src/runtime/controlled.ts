@@ -78,6 +78,8 @@ export class ControlledRuntime implements Overseer {
   maxSteps: number;
   /** Actors that stay away, by number; may be changed between runs. */
   idle: ReadonlySet<number> = new Set();
+  /** The only moves that an actor makes, by its number; may be changed between runs. */
+  kept: ReadonlyMap<number, readonly number[]> = new Map();
   private readonly options: ControlledOptions;
   private readonly arena: Arena;
   private readonly violations: Violation[] = [];
@@ -144,6 +146,7 @@ export class ControlledRuntime implements Overseer {
       cpu.mmuReleases = 0;
       cpu.atSafepoint = false;
       cpu.at(Op.Pause, 0);
+      cpu.kept = this.kept.get(i);
       seedActor(cpu, master, schedule);
       const spec = options.machine.actors[i]!;
       const idle = this.idle.has(i);

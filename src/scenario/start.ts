@@ -92,8 +92,10 @@ function populate(vcpus: readonly Vcpu[], spec: PopulateSpec): void {
 
 /** Seeds an actor's streams for one schedule; a draw in one stream never shifts another (design 2.2). */
 export function seedActor(cpu: Cpu, master: number, schedule: number): void {
-  cpu.choices.seed(mix(master, schedule, Stream.choice, cpu.actor));
-  cpu.workload.seed(mix(master, schedule, Stream.workload, cpu.actor));
+  cpu.seed(
+    mix(master, schedule, Stream.choice, cpu.actor),
+    mix(master, schedule, Stream.workload, cpu.actor),
+  );
 }
 
 /** Starts the actor `index` of the machine on a cpu. */

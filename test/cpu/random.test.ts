@@ -133,6 +133,29 @@ describe('seeds and streams', () => {
     expect(Array.from({ length: 10 }, () => actor(1).choose(1000))).not.toEqual(choices);
   });
 
+  it('draws anew in each move, so that leaving one out changes nothing about the others', () => {
+    const drawnIn = (kept: readonly number[] | undefined, draws: number): [number, number, number][] => {
+      const cpu = new PlainCpu(Arena.tracked(computeLayout(FEW_WORDS)), new RunLog(), {
+        actor: 2,
+        name: '',
+        cls: 'other',
+      });
+      cpu.kept = kept;
+      seedActor(cpu, 7, 3);
+      const drawn: [number, number, number][] = [];
+      while (cpu.nextMove(20)) {
+        drawn.push([cpu.move, cpu.workload.below(1e6), cpu.choose(1e6)]);
+        for (let i = 0; i < draws; i++) cpu.workload.next();
+      }
+      return drawn;
+    };
+    const all = drawnIn(undefined, 0);
+    expect(all.map(([move]) => move)).toEqual(Array.from({ length: 20 }, (_, move) => move));
+    expect(new Set(all.map(([, drawn]) => drawn)).size).toBe(20);
+    expect(drawnIn([1, 5, 19, 20], 3)).toEqual([all[1], all[5], all[19]]);
+    expect(drawnIn([], 0)).toEqual([]);
+  });
+
   it('costs no randomness to ask for the impossible or to choose among one', () => {
     const [a, b] = [0, 1].map(
       () =>
