@@ -37,10 +37,13 @@ function summary({ rows, clean }: Pick<Scores, 'rows' | 'clean'>): string[] {
   const many = rows.filter(({ preemptions }) => (preemptions ?? 0) > 5);
   const alarms = clean.filter(({ complaint }) => complaint !== undefined);
   const searched = clean.reduce((sum, { maxSchedules }) => sum + (maxSchedules ?? 0), 0);
+  const variants = new Set(rows.map(({ name }) => name)).size;
   const names = (list: readonly BugRow[]): string =>
-    list.length === 0 ? '' : ` (not: ${list.map(({ name }) => name).join(', ')})`;
+    list.length === 0
+      ? ''
+      : ` (not: ${list.map(({ name, scenario }) => `${name} in ${scenario}`).join(', ')})`;
   return [
-    `${always.length} of ${plural(rows.length, 'variant')} were found in every trial, of which each had ${[...new Set([Math.min(...trials), Math.max(...trials)])].join(' to ')}${names(rarely)}.`,
+    `${plural(variants, 'variant')}, some in several scenarios: ${always.length} of ${plural(rows.length, 'row')} were found in every trial, of which each had ${[...new Set([Math.min(...trials), Math.max(...trials)])].join(' to ')}${names(rarely)}.`,
     `The median of the medians is ${count(median(rows.map((row) => row.medianSchedules)))} schedules; ${rows.length - slow.length} have one within 2,000${names(slow)}.`,
     `After shrinking the first failure of each has ${count(median(shrunk))} preemptions in the median; ${rows.length - many.length} have at most 5${names(many)}.`,
     `The clean engine in the ${plural(clean.length, 'machine')} they were hunted in: ${plural(searched, 'schedule')}, ${plural(alarms.length, 'alarm')}.`,

@@ -53,6 +53,7 @@ export const L1_MOVES = [
   'executeOnly',
   'tableExec',
   'unmapTable',
+  'scatter',
 ] as const;
 export type L1Move = (typeof L1_MOVES)[number];
 
@@ -176,20 +177,16 @@ export class L1Guest implements Guest {
         if (value !== undefined) yield* this.change(entry!, value, true);
         return;
       }
-      case 'hugeToTable': {
-        const entry = this.find((e) => isLeaf(kvm, e) && e.level > 1);
-        const [table] = entry === undefined ? [] : freeTables(kvm);
-        if (table === undefined) return;
-        const values = splitLeaf(kvm, entry!);
-        for (let i = 0; i < values.length; i++) {
-          yield* this.store(
-            table,
-            kvm.guestTablesQ + (table - kvm.config.tableGfn) * kvm.entries + i,
-            values[i]!,
-          );
-        }
-        return yield* this.change(entry!, tableGpte(kvm, table), true);
-      }
+      case 'hugeToTable':
+        return yield* this.breakHuge((entry) => splitLeaf(kvm, entry));
+      case 'scatter':
+        // Other pages than before, as after a move of the memory to where it is fragmented.
+        return yield* this.breakHuge((entry) =>
+          splitLeaf(kvm, entry).map((value) => {
+            const gfn = this.target(entry.level - 1);
+            return gfn < 0 ? value : leafLike(kvm, value, gfn, true, true);
+          }),
+        );
       case 'tableToHuge': {
         const entry = this.find((e) => mergedLeaf(kvm, e) !== undefined);
         if (entry !== undefined) yield* this.change(entry, mergedLeaf(kvm, entry)!, true);
@@ -200,6 +197,18 @@ export class L1Guest implements Guest {
         if (free.length > 0) yield* this.access(free[rng.below(free.length)]!, ACCESS_WRITE);
       }
     }
+  }
+
+  /** Fills a free table, if there is one, and puts it where a huge page was. */
+  private *breakHuge(valuesFor: (entry: L1Entry) => readonly GpteValue[]): Code {
+    const { kvm } = this.vcpu;
+    const entry = this.find((e) => isLeaf(kvm, e) && e.level > 1);
+    const [table] = entry === undefined ? [] : freeTables(kvm);
+    if (table === undefined) return;
+    const first = kvm.guestTablesQ + (table - kvm.config.tableGfn) * kvm.entries;
+    const values = valuesFor(entry!);
+    for (let i = 0; i < values.length; i++) yield* this.store(table, first + i, values[i]!);
+    yield* this.change(entry!, tableGpte(kvm, table), true);
   }
 
   /** Any page of the slots. */

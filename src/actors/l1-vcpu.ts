@@ -27,6 +27,7 @@ const WEIGHTS: Readonly<Record<L1Move, number>> = {
   executeOnly: 0,
   tableExec: 0,
   unmapTable: 0,
+  scatter: 0,
 };
 
 export const L1_VCPU: CastMember = {

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import { canary } from '../campaign/canary.ts';
-import { BUG_VARIANTS, findBugs, quarryOf, type Quarry } from '../campaign/bugs/corpus.ts';
+import { BUG_VARIANTS, findBugs, quarriesOf, type Quarry } from '../campaign/bugs/corpus.ts';
 import type { Hunt, HuntTask } from '../campaign/bugs/hunt.ts';
 import { runTasks } from '../campaign/task-pool.ts';
 import { planClean, planHunts, type Planned } from '../campaign/bugs/plan.ts';
@@ -151,7 +151,7 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       }
       const began = performance.now();
       const interrupt = interruptible(() => output.progress.clear());
-      const quarries = bugs.map((bug) => quarryOf(bug, scenario));
+      const quarries = bugs.flatMap((bug) => quarriesOf(bug, scenario));
       const options = { quarries, trials, strategy, seed, schedules, replays };
       let label = 'bugs';
       const run = async (
@@ -198,7 +198,7 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       const clean: BugRow[] = [];
       if (withClean && !interrupt.signal.aborted) {
         label = 'clean engine';
-        const spent = new Map(rows.map((row) => [row.name, row.maxSchedules ?? 0]));
+        const spent = new Map(quarries.map((quarry, at) => [quarry, rows[at]!.maxSchedules ?? 0]));
         const plans = planClean(options, spent, CLEAN_LEAST);
         const hunts = await run(plans, 1);
         plans.forEach(({ quarry }, index) => {
@@ -213,10 +213,11 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
       const verdict = bad.length === 0 ? 'found' : 'missed';
       const markdown = textOption(args, 'markdown');
       if (markdown !== undefined) writeFileSync(markdown, `${bugMarkdown([...rows, ...clean])}\n`);
-      const good = rows.filter(({ complaint }) => complaint === undefined).length;
+      const missed = new Set(rows.flatMap(({ name, complaint }) => (complaint === undefined ? [] : [name])));
+      const good = bugs.length - missed.size;
       const alarms = clean.filter(({ complaint }) => complaint !== undefined).length;
       const summary =
-        `${good} of ${plural(rows.length, 'bug')} found in every hunt; ${plural(clean.length, 'machine')} with the clean ` +
+        `${good} of ${plural(bugs.length, 'bug')} found in every hunt; ${plural(clean.length, 'machine')} with the clean ` +
         `engine, ${plural(alarms, 'alarm')}; ${seconds.toFixed(0)} s, seed ${seed}; the canary is alive`;
       const tokens = rows.flatMap(({ token }) =>
         token === undefined ? [] : [`  npx splitstorm explain ${token}`],

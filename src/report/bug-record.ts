@@ -9,10 +9,15 @@ export function bugRecordLines({ name, summary, bug, caughtBy, scenario }: Varia
   const history = bug === undefined ? '' : ` (${[bug.id, String(bug.year), ...bug.fix].join(', ')})`;
   const indented = (text: string): string[] =>
     wrap(text, Math.max(20, width - INDENT)).map((line) => `${' '.repeat(INDENT)}${line}`);
+  const places = [
+    ...(scenario === undefined ? [] : [scenario]),
+    ...(bug?.alsoFrom ?? []).map((ground) => ground.scenario),
+  ];
+  const where = places.length === 0 ? '' : ` in ${places.join(' and in ')}`;
   return [
     `  ${name}${history}`,
     ...indented(bug === undefined ? `${summary}.` : bug.wrong),
     ...(bug === undefined ? [] : indented(`Needs: ${bug.needs}`)),
-    ...indented(`Caught by ${caughtBy.join(', ')}${scenario === undefined ? '' : ` in ${scenario}`}.`),
+    ...indented(`Caught by ${caughtBy.join(', ')}${where}.`),
   ];
 }

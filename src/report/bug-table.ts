@@ -74,8 +74,8 @@ export function renderBugTable(rows: readonly BugRow[], width: number): string[]
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   for (const line of lines) table.push(line.filter((_, column) => shown.has(column)));
-  const complaints = rows.flatMap(({ name, complaint }) =>
-    complaint === undefined ? [] : [`  ${name}: ${complaint}`],
+  const complaints = rows.flatMap(({ name, scenario, complaint }) =>
+    complaint === undefined ? [] : [`  ${name} in ${scenario}: ${complaint}`],
   );
   const text = table.toString().split('\n');
   return [...text.map((line) => line.trimEnd()), ...(complaints.length > 0 ? ['', ...complaints] : [])];

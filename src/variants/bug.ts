@@ -2,6 +2,13 @@
 import type { Engine } from '../mmu/engine.ts';
 import { defineVariant, type Variant } from './define.ts';
 
+/** A further machine in which a bug has to be found. */
+export interface HuntingGround {
+  readonly scenario: string;
+  /** Parameters of it, if it is not to be as it is explored. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
 /** The history of a bug, for `splitstorm bugs`. */
 export interface BugRecord {
   /** Row of kernel-facts 7 (`B-04`), or the switch of section 12 or the hypothesis that it stands for. */
@@ -20,6 +27,8 @@ export interface BugRecord {
   readonly mayFireFirst: Readonly<Record<string, string>>;
   /** Checks that a hunt leaves out, each with the reason: they see an older bug that this one cannot do without. */
   readonly without: Readonly<Record<string, string>>;
+  /** Where it is hunted beside the scenario of its variant: each has a score of its own. */
+  readonly alsoFrom: readonly HuntingGround[];
 }
 
 export interface BugSpec {
@@ -38,13 +47,14 @@ export interface BugSpec {
   readonly facts?: readonly string[];
   readonly scenario: string;
   readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly alsoFrom?: readonly HuntingGround[];
   readonly apply: (base: Engine) => Partial<Engine>;
 }
 
 /** A bug: a variant that restores what the kernel did, with its record. */
 export function defineBug(spec: BugSpec): Variant {
   const { name, summary, scenario, parameters, apply, id, fix = [], year, wrong, needs, expected } = spec;
-  const { mayFireFirst = {}, without = {} } = spec;
+  const { mayFireFirst = {}, without = {}, alsoFrom = [] } = spec;
   return defineVariant({
     name,
     summary,
@@ -53,7 +63,7 @@ export function defineBug(spec: BugSpec): Variant {
     caughtBy: [expected, ...Object.keys(mayFireFirst)],
     scenario,
     ...(parameters === undefined ? {} : { parameters }),
-    bug: { id, fix, year, wrong, needs, expected, mayFireFirst, without },
+    bug: { id, fix, year, wrong, needs, expected, mayFireFirst, without, alsoFrom },
     apply,
   });
 }

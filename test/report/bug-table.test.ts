@@ -44,7 +44,7 @@ describe('the table of bugs', () => {
         ),
         'clean engine (p1)             -     l1-remap  0/1    -                -     -             -',
         '',
-        '  clean engine (p1): false alarm: Q1: why',
+        '  clean engine (p1) in l1-remap: false alarm: Q1: why',
       ].map((line) =>
         expect.stringMatching(
           new RegExp(`^${line.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(/ +/g, ' +')}$`),

@@ -47,13 +47,17 @@ const SCENARIOS: Readonly<Record<string, readonly CounterName[]>> = {
   'legacy-shadow': ['faults', 'dirtySet', 'guestWrites'],
   'log-cycle': ['split1g', 'spReused', 'logToggles'],
   'memslot-delete': ['splitOk', 'slotsDeleted', 'slotsCreated', 'obsoleteZapped', 'mmioAccesses'],
+  'moved-table': ['l1Edits', 'spFound', 'unsyncPages', 'inveptExits'],
   'notifier-unmap': ['splitOk', 'invalidations', 'pagesSwapped', 'staleFaults'],
   'nx-recovery': ['splitOk', 'spReused', 'nxSplits', 'nxRecovered', 'flushNxRecovery'],
+  'orphaned-root': ['splitEnospc', 'pagesReclaimed', 'shadowZapped', 'faultsFixed'],
   'page-migration': ['splitOk', 'pagesMoved', 'staleFaults', 'tdpZapped'],
   pml: ['tdpSplits', 'pmlFlushes', 'pmlFull'],
   'range-flush': ['splitOk', 'tdpSplits', 'flushRanges', 'flushNotifier'],
   'reclaim-at-limit': ['splitOk', 'splitEnospc', 'limitChanges', 'shrinks', 'shadowZapped'],
   'rmap-recycle': ['splitOk', 'recycled', 'flushRecycle'],
+  'table-in-page': ['splitOk', 'tdpSplits', 'l1Edits', 'pteWrites'],
+  'table-rights': ['l1Edits', 'pteWrites', 'faultsInjected', 'inveptExits'],
   'tdp-races': [
     'tdpSplits',
     'tdpSplitRetries',
@@ -79,13 +83,15 @@ async function explore(
   schedules: number,
   given: Given = {},
 ): Promise<Explored> {
-  const machine = buildMachine(await loadScenario(name), 'explore', given);
+  const scenario = await loadScenario(name);
+  const machine = buildMachine(scenario, 'explore', given);
   const engine = engineOf([findVariant(variant)!]);
   refuseSenseless(machine, engine);
   const runtime = new ControlledRuntime({
     machine,
     layout: layoutThatFits(machine, 2 ** 26),
     engine,
+    custom: scenario.actors,
     judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS }),
   });
   const violations: string[] = [];

@@ -25,7 +25,7 @@ export interface Quarry {
 const texts = (parameters: Readonly<Record<string, unknown>> = {}): Record<string, string> =>
   Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, String(value)]));
 
-/** @param scenario in place of the bug's own, with its default parameters */
+/** The bug where it is hunted first. @param scenario in place of the bug's own, with its default parameters */
 export function quarryOf(variant: Variant, scenario?: string): Quarry {
   const expected = variant.bug?.expected ?? variant.caughtBy[0]!;
   return {
@@ -38,6 +38,21 @@ export function quarryOf(variant: Variant, scenario?: string): Quarry {
     expected,
     accepted: variant.caughtBy,
   };
+}
+
+/** The bug in each scenario that it has to be found in, its own first; in `scenario` alone if that is given. */
+export function quarriesOf(variant: Variant, scenario?: string): readonly Quarry[] {
+  const first = quarryOf(variant, scenario);
+  if (scenario !== undefined) return [first];
+  const further = variant.bug?.alsoFrom ?? [];
+  return [
+    first,
+    ...further.map((ground) => ({
+      ...first,
+      scenario: ground.scenario,
+      parameters: texts(ground.parameters),
+    })),
+  ];
 }
 
 export const BUG_VARIANTS: readonly Variant[] = VARIANTS.filter(({ kind }) => kind === 'bug');

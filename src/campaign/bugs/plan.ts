@@ -53,17 +53,17 @@ export function planHunts(options: PlanOptions): Planned[] {
 /**
  * The clean engine where the bugs were hunted: each machine once, with as many schedules as the longest successful hunt for
  * a bug in it took, and `least` at least.
- * @param spent schedules of that hunt, by the name of the bug
+ * @param spent schedules of that hunt
  */
 export function planClean(
   options: PlanOptions,
-  spent: ReadonlyMap<string, number>,
+  spent: ReadonlyMap<Quarry, number>,
   least: number,
 ): Planned[] {
   const machines = new Map<string, { quarry: Quarry; schedules: number }>();
   for (const quarry of options.quarries) {
     const key = JSON.stringify([quarry.scenario, quarry.parameters]);
-    const schedules = Math.max(least, spent.get(quarry.name) ?? 0, machines.get(key)?.schedules ?? 0);
+    const schedules = Math.max(least, spent.get(quarry) ?? 0, machines.get(key)?.schedules ?? 0);
     machines.set(key, { quarry, schedules });
   }
   return [...machines.values()].map(({ quarry, schedules }) => {

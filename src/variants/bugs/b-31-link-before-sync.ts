@@ -17,8 +17,7 @@ export default defineBug({
     Q28: 'a leaf allows what L1 has taken away',
     Q19: 'an outdated leaf is in the wrong reverse map',
   },
-  scenario: 'unsync-tables',
-  parameters: { castRounds: 20, vcpus: 1 },
+  scenario: 'moved-table',
   apply: () => ({
     *syncBeforeLink() {
       return true;

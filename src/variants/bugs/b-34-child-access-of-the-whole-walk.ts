@@ -20,8 +20,7 @@ export default defineBug({
     Q10: 'a direct child has not the access of its entry',
   },
   facts: ['CVE-2021-38198'],
-  scenario: 'l1-remap',
-  parameters: { castRounds: 10 },
+  scenario: 'table-rights',
   apply: (base) => ({
     indirectChildAccess: (walker) => walker.ptAccess[walker.level]!,
     // In 2021 whatever table was linked was kept.

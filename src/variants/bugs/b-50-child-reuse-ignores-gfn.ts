@@ -22,5 +22,6 @@ export default defineBug({
   },
   facts: ['CVE-2026-46113', 'childReuseIgnoresGfn'],
   scenario: 'l1-remap',
+  alsoFrom: [{ scenario: 'kitchen-sink' }],
   apply: () => ({ childIsReusable: (kvm, child, _gfn, role) => spRole(kvm, child) === role }),
 });

@@ -25,8 +25,6 @@ export default defineBug({
       ]),
     ),
   },
-  scenario: 'root-in-root',
-  // Who has taken such a fault lets go of the root as soon as it enters the guest again: that must take a while.
-  parameters: { longExitRate: 0.3 },
+  scenario: 'orphaned-root',
   apply: (base) => ({ ...childInheritsInvalid.apply(base), splitSkipsInvalid: false }),
 });

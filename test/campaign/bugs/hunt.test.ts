@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findBugs, quarryOf } from '../../../src/campaign/bugs/corpus.ts';
+import { findBugs, quarriesOf, quarryOf } from '../../../src/campaign/bugs/corpus.ts';
 import { hunt, type Hunt } from '../../../src/campaign/bugs/hunt.ts';
 import { planClean, planHunts, trialSeed } from '../../../src/campaign/bugs/plan.ts';
 import { cleanScoreOf, scoreOf } from '../../../src/campaign/bugs/score.ts';
@@ -41,6 +41,15 @@ describe('a hunt', () => {
 });
 
 describe('the plan of a score', () => {
+  it('has a bug once for each scenario that its record names, with the same checks', () => {
+    const places = quarriesOf(findBugs('B-51')[0]!);
+    expect(places.map(({ scenario }) => scenario)).toEqual(['table-in-page', 'table-rights', 'kitchen-sink']);
+    expect(new Set(places.map(({ accepted }) => accepted.join())).size).toBe(1);
+    expect(quarriesOf(findBugs('B-51')[0]!, 'l1-remap').map(({ scenario }) => scenario)).toEqual([
+      'l1-remap',
+    ]);
+  });
+
   it('goes round by round, each trial from a seed of its own, and shrinks once for each bug', () => {
     const plan = planHunts(options);
     expect(plan.map(({ quarry: { id } }) => id)).toEqual(['B-36', 'B-18', 'B-36', 'B-18']);
@@ -49,7 +58,7 @@ describe('the plan of a score', () => {
   });
 
   it('has the clean engine once for each machine, with as many schedules as the bugs took there', () => {
-    const plan = planClean(options, new Map([['b-18-flush-on-every-split', 700]]), 10);
+    const plan = planClean(options, new Map([[options.quarries[1]!, 700]]), 10);
     expect(plan.map(({ task }) => [task.variants, task.scenario, task.schedules])).toEqual([
       [['p1'], 'nested-migration', 700],
     ]);
