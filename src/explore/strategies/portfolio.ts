@@ -18,11 +18,11 @@ import surw from './surw.ts';
 import urw from './urw.ts';
 
 const ARMS: readonly Arm[] = [
-  { strategy: surw, option: 0, share: 0.5 },
-  { strategy: urw, option: 0, share: 0.25 },
-  { strategy: pos, option: 0, share: 0.12 },
-  { strategy: fairPct, option: 10, share: 0.06 },
-  { strategy: randomWalk, option: 0, share: 0.07 },
+  { strategy: surw, option: 0, share: 0.6 },
+  { strategy: urw, option: 0, share: 0.2 },
+  { strategy: pos, option: 0, share: 0.1 },
+  { strategy: fairPct, option: 10, share: 0.05 },
+  { strategy: randomWalk, option: 0, share: 0.05 },
 ];
 
 export default defineStrategy({
