@@ -139,7 +139,8 @@ describe('the ranges of the other callers', () => {
   ])('leave nothing stale in %s, with and without a paging-structure cache', async (scenario) => {
     for (const psc of [0, 8]) {
       const machine = await shipped(scenario, { flushBackend: 'range-l2', psc });
-      expect(hunt(machine, engineNamed('p1'), 40)).toBeUndefined();
+      // Without H-E, which is in all of them whose walks may yield.
+      expect(hunt(machine, engineNamed('p1+yield-flushes-all'), 40)).toBeUndefined();
     }
   });
 });
