@@ -8,9 +8,9 @@ import { Vcpu } from '../mmu/vcpu.ts';
 import type { ActorContext, Workload, WorkloadRange } from './context.ts';
 import { Access, runVcpu, type Guest } from './run-vcpu.ts';
 
-export function* l2Vcpu(context: ActorContext, vcpuIndex: number, workload: Workload): Steps<void> {
+export function l2Vcpu(context: ActorContext, vcpuIndex: number, workload: Workload): Steps<void> {
   const vcpu = new Vcpu(context.kvm, context.cpu, vcpuIndex);
-  yield* runVcpu(vcpu, new L2Guest(workload, vcpu));
+  return runVcpu(vcpu, new L2Guest(workload, vcpu));
 }
 
 interface Roots {

@@ -95,12 +95,12 @@ function* copyAll(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   if (kvm.get(KVM.manualProtect) > 1) return;
   for (let gfn = slot.baseGfn; gfn < slot.baseGfn + slot.npages; gfn++) {
     if (gfn % COPY_BATCH === 0) cpu.safepoint();
-    yield* copyPage(kvm, cpu, slot, gfn);
+    putPage(kvm, cpu, slot, gfn, yield* readGuestPage(kvm, cpu, slot, gfn));
   }
 }
 
-function* copyPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<void> {
-  const version = yield* readGuestPage(kvm, cpu, slot, gfn);
+/** The copy of a page arrives at the destination. */
+function putPage(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number, version: number): void {
   kvm.arena.put(slot.layout.destination + (gfn - slot.baseGfn), version);
   cpu.count(C.pagesCopied);
 }
@@ -132,7 +132,8 @@ function* harvestAndCopy(
     while (kvm.w[at] !== 0) {
       const bits = kvm.w[at]!;
       const bit = 31 - Math.clz32(bits & -bits);
-      yield* copyPage(kvm, cpu, slot, slot.baseGfn + word * 32 + bit);
+      const gfn = slot.baseGfn + word * 32 + bit;
+      putPage(kvm, cpu, slot, gfn, yield* readGuestPage(kvm, cpu, slot, gfn));
       kvm.arena.put(at, bits & (bits - 1));
     }
   }

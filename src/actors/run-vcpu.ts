@@ -61,10 +61,13 @@ export function* runVcpu(vcpu: Vcpu, guest: Guest): Steps<void> {
   const { kvm, cpu } = vcpu;
   const { next, bounded } = guest;
   const mode = vcpu.word(VCPU.mode);
+  const pauseRequest = kvm.base + KVM.pauseRequest;
   let through = false;
   for (;;) {
     cpu.safepoint();
-    if (yield* pauseOrFinish(vcpu)) break;
+    if (cpu.stepped && cpu.stops(Op.Load, pauseRequest)) yield;
+    const asked = cpu.load(pauseRequest);
+    if (asked !== 0 && (yield* pauseOrFinish(vcpu, asked))) break;
     if (vcpu.ringFull) yield* onDirtyRingFull(vcpu);
     if (through || (next.done && !guest.advance())) {
       yield* tellPaused(vcpu);
@@ -74,7 +77,7 @@ export function* runVcpu(vcpu: Vcpu, guest: Guest): Steps<void> {
       yield* guest.outside!();
       continue;
     }
-    if (next.root !== vcpu.rootIndex) yield* switchRoot(vcpu, next.root);
+    if (next.root !== vcpu.rootIndex) yield* loadRoot(vcpu, next.root);
     if (vcpu.rootSp === 0) yield* loadRoot(vcpu, next.root);
     if (!(yield* enterGuest(vcpu))) continue;
 
@@ -130,18 +133,10 @@ export function* runVcpu(vcpu: Vcpu, guest: Guest): Steps<void> {
   if (kvm.config.l1Vcpus > 0) yield* leaveInvept(vcpu);
 }
 
-/** Goes on with another EPT12: nested VM exit and entry. */
-function* switchRoot(vcpu: Vcpu, root: number): Steps<void> {
-  yield* loadRoot(vcpu, root);
-}
-
 /** Out of KVM_RUN while user space asks for it. Returns true if the actor is to end. */
-function* pauseOrFinish(vcpu: Vcpu): Steps<boolean> {
+function* pauseOrFinish(vcpu: Vcpu, asked: number): Steps<boolean> {
   const { kvm, cpu } = vcpu;
   const request = kvm.base + KVM.pauseRequest;
-  if (cpu.stepped && cpu.stops(Op.Load, request)) yield;
-  const asked = cpu.load(request);
-  if (asked === 0) return false;
   yield* tellPaused(vcpu);
   if (asked === FINISH) return true;
   if (cpu.stepped && cpu.stops(Op.Wait, request, asked)) yield;

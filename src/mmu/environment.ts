@@ -42,7 +42,6 @@ export function faultsForNothing({ kvm, cpu }: Vcpu): boolean {
 /** A kicked vCPU may take its time before it leaves guest mode; whoever waits for the acknowledgement waits longer. */
 export function* acknowledgeSlowly(vcpu: Vcpu): Steps<void> {
   const { kvm, cpu } = vcpu;
-  if (kvm.config.slowAckRate === 0) return;
   const mode = vcpu.word(VCPU.mode);
   if (cpu.stepped && cpu.stops(Op.Load, mode)) yield;
   if ((cpu.load(mode) & MODE_MASK) !== EXITING_GUEST_MODE || !cpu.chance(kvm.config.slowAckRate)) return;

@@ -35,15 +35,17 @@ const REASON_COUNTER: Record<FlushReason, CounterName> = {
  * kvm_flush_remote_tlbs(), or with a range kvm_flush_remote_tlbs_range(): what a range backend is handed (5.5); on bare
  * metal every flush is full. The gfns are L1's. `pages` 0 asks for everything.
  */
-export function* flushRemoteTlbs(kvm: Kvm, cpu: Cpu, reason: FlushReason, gfn = 0, pages = 0): Steps<void> {
+export function flushRemoteTlbs(kvm: Kvm, cpu: Cpu, reason: FlushReason, gfn = 0, pages = 0): Steps<void> {
   cpu.count(C.flushes);
   cpu.count(C[REASON_COUNTER[reason]]);
   kvm.observer.flush(cpu, reason, gfn, pages);
-  if (pages === 0 || kvm.config.flushBackend === 'full') {
-    yield* makeAllCpusRequest(kvm, cpu, REQ_TLB_FLUSH);
-    return;
-  }
+  if (pages === 0 || kvm.config.flushBackend === 'full') return makeAllCpusRequest(kvm, cpu, REQ_TLB_FLUSH);
   cpu.count(C.flushRanges);
+  return flushRange(kvm, cpu, gfn, pages);
+}
+
+/** Tells each vCPU the range and asks it to flush. */
+function* flushRange(kvm: Kvm, cpu: Cpu, gfn: number, pages: number): Steps<void> {
   for (let vcpu = 0; vcpu < kvm.config.vcpus; vcpu++) {
     const request = yield* publishRange(kvm, cpu, vcpu, gfn, pages);
     const word = kvm.vcpuWord(vcpu) + VCPU.requests;

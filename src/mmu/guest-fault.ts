@@ -13,7 +13,7 @@ import { ROOT_L1 } from './vcpu-words.ts';
  * @param mmio the hardware found an MMIO SPTE
  * @returns RET_PF_, or -ENOMEM for user space
  */
-export function* guestFault(
+export function guestFault(
   vcpu: Vcpu,
   gfn: number,
   access: number,
@@ -21,5 +21,5 @@ export function* guestFault(
   mmio = false,
 ): Steps<number> {
   const inside = vcpu.rootIndex === ROOT_L1 ? tdpPageFault : undefined;
-  return yield* pageFault(vcpu, gfn, access, present, mmio, inside);
+  return pageFault(vcpu, gfn, access, present, mmio, inside);
 }

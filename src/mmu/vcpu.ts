@@ -140,14 +140,14 @@ export function* enterGuest(vcpu: Vcpu): Steps<boolean> {
 export function* exitGuest(vcpu: Vcpu): Steps<void> {
   const { cpu, kvm } = vcpu;
   const mode = vcpu.word(VCPU.mode);
-  yield* acknowledgeSlowly(vcpu);
+  if (kvm.config.slowAckRate > 0) yield* acknowledgeSlowly(vcpu);
   const session = kvm.w[mode]! & ~MODE_MASK;
   if (cpu.stepped && cpu.stops(Op.Store, mode)) yield;
   cpu.store(mode, session | OUTSIDE_GUEST_MODE);
   cpu.notify(mode);
   // What hardware has logged goes into the dirty log on every exit, whatever its reason (A26).
   if (kvm.config.pmlEntries > 0) yield* kvm.engine.flushPmlBuffer(vcpu);
-  yield* stayOutside(vcpu);
+  if (kvm.config.longExitRate > 0) yield* stayOutside(vcpu);
 }
 
 /** srcu_read_lock() around a fault: memslot flags loaded inside are pinned (kernel-facts 3.1, 3.2). */

@@ -32,8 +32,8 @@ import { usesDirtyBits } from './pml.ts';
 export type SplitDriver = (kvm: Kvm, cpu: Cpu, slot: MemSlot) => Steps<void>;
 
 /** KVM's own arrangement: the ioctl's thread splits the whole slot. */
-export function* splitInline(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
-  yield* slotTrySplitHugePages(kvm, cpu, splitCaches(kvm, 0), slot, slot.baseGfn, slot.baseGfn + slot.npages);
+export function splitInline(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
+  return slotTrySplitHugePages(kvm, cpu, splitCaches(kvm, 0), slot, slot.baseGfn, slot.baseGfn + slot.npages);
 }
 
 /** True if the slot is logged. The caller holds slots_lock, which all who change it hold. */
