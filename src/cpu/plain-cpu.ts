@@ -53,7 +53,7 @@ export class RunLog {
   /** The hash as eight hexadecimal digits. */
   get digest(): string {
     const { hash } = this;
-    return `${HEX[hash >>> 24]}${HEX[(hash >>> 16) & 255]}${HEX[(hash >>> 8) & 255]}${HEX[hash & 255]}`;
+    return HEX[hash >>> 24]! + HEX[(hash >>> 16) & 255]! + HEX[(hash >>> 8) & 255]! + HEX[hash & 255]!;
   }
 }
 

@@ -38,6 +38,9 @@ export function ofMove(stream: number, move: number): number {
   return h === 0 ? 0x6d2b79f5 : h;
 }
 
+/** Products of a 16-bit number and one up to this are 31-bit integers. */
+const MAX_SMALL = 0x7fff;
+
 /** xorshift32 with bounded draws by multiply-high: no modulo. */
 export class Rng {
   private state: number;
@@ -68,7 +71,10 @@ export class Rng {
 
   /** Uniform over 0..n-1, n at most 2^21 (bias below 2^-11 there, 2^-32 n in general). */
   below(n: number): number {
-    return Math.floor(this.unit() * n);
+    if (n > MAX_SMALL) return Math.floor(this.unit() * n);
+    // The upper half of the product, in integers: to go through doubles and back takes three times as long.
+    const x = this.next();
+    return ((x >>> 16) * n + (((x & 0xffff) * n) >>> 16)) >>> 16;
   }
 
   /** True with probability `p`. */

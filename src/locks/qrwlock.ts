@@ -16,11 +16,18 @@ export const QR_BIAS = 0x200;
 
 const NEXT_BIAS = 0x10000;
 
+/** Told when a queued rwlock was taken, and when it was dropped. */
+export interface RwLockWatch {
+  acquired(cpu: Cpu, write: boolean): void;
+  released(cpu: Cpu, write: boolean): void;
+}
+
 /** The words of a queued rwlock; `owner` is for reports only: actor + 1 of the writer, 0 if none. */
 export interface QRwLockWords {
   readonly cnts: number;
   readonly waitLock: number;
   readonly owner: number;
+  readonly watch?: RwLockWatch | undefined;
 }
 
 /** Takes the queue's ticket and waits for its turn. */
@@ -63,7 +70,7 @@ export function* writeLock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
     yield* leaveQueue(cpu, lock);
     wait = cpu.now() - since;
   }
-  noteWriteAcquired(cpu, contended, wait);
+  noteWriteAcquired(cpu, lock, contended, wait);
 }
 
 /** The head of the queue waits until nobody holds the lock and takes it. */
@@ -91,6 +98,7 @@ export function* writeUnlock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
   if (cpu.stepped && cpu.stops(Op.And, lock.cnts)) yield;
   cpu.and(lock.cnts, ~QW_LOCKED);
   cpu.notify(lock.cnts);
+  lock.watch?.released(cpu, true);
 }
 
 /** read_lock(). */
@@ -123,6 +131,7 @@ export function* readLock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
     cpu.holdStart[LOCK_MMU] = cpu.now();
     cpu.probe.acquired(cpu, LOCK_MMU, false, contended, wait);
   }
+  lock.watch?.acquired(cpu, false);
 }
 
 /** read_unlock(). */
@@ -133,15 +142,17 @@ export function* readUnlock(cpu: Cpu, lock: QRwLockWords): Steps<void> {
   if (cpu.stepped && cpu.stops(Op.Add, lock.cnts)) yield;
   cpu.add(lock.cnts, -QR_BIAS);
   cpu.notify(lock.cnts);
+  lock.watch?.released(cpu, false);
 }
 
 /** Bookkeeping of a taken write lock; a variant's lock calls it too, so that lockdep sees every lock. */
-export function noteWriteAcquired(cpu: Cpu, contended: boolean, wait: number): void {
+export function noteWriteAcquired(cpu: Cpu, lock: QRwLockWords, contended: boolean, wait: number): void {
   cpu.held |= HELD_MMU_WRITE;
   if (cpu.probe !== undefined) {
     cpu.holdStart[LOCK_MMU] = cpu.now();
     cpu.probe.acquired(cpu, LOCK_MMU, true, contended, wait);
   }
+  lock.watch?.acquired(cpu, true);
 }
 
 /** Bookkeeping just before a write lock is released. */

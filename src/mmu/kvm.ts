@@ -171,6 +171,13 @@ export class Kvm {
       cnts: this.base + KVM.mmuCnts,
       waitLock: this.base + KVM.mmuWaitLock,
       owner: this.base + KVM.mmuOwner,
+      watch: {
+        acquired: (cpu, write) => this.mmuLocked(cpu, write),
+        released: (cpu, write) => {
+          if (write) this.observer.writeReleased(cpu);
+          else this.observer.readReleased(cpu);
+        },
+      },
     };
     this.slotsLock = {
       state: this.base + KVM.slotsState,
@@ -259,47 +266,42 @@ export class Kvm {
     }
   }
 
-  /** write_lock(&kvm->mmu_lock), and proof that nobody else is inside (D1). */
-  *writeLock(cpu: Cpu): Steps<void> {
+  /** write_lock(&kvm->mmu_lock). */
+  writeLock(cpu: Cpu): Steps<void> {
     this.observer.lockOrder(cpu, 'mmu_lock', true);
-    yield* this.engine.writeLock(cpu, this.mmuLock);
-    this.observer.mmuLocked(cpu);
-    const other = this.swapOwner(cpu.actor + 1);
-    if (other !== 0) {
-      this.observer.broken(cpu, {
-        id: 'D1',
-        text: `${cpu.name} entered the write section of mmu_lock while actor ${other - 1} is inside`,
-        words: [this.mmuLock.cnts],
-      });
-    }
+    return this.engine.writeLock(cpu, this.mmuLock);
   }
 
   /** read_lock(&kvm->mmu_lock). */
-  *readLock(cpu: Cpu): Steps<void> {
+  readLock(cpu: Cpu): Steps<void> {
     this.observer.lockOrder(cpu, 'mmu_lock', true);
-    yield* this.engine.readLock(cpu, this.mmuLock);
+    return this.engine.readLock(cpu, this.mmuLock);
+  }
+
+  /** mmu_lock was taken: nobody else may be inside (D1). */
+  private mmuLocked(cpu: Cpu, write: boolean): void {
     this.observer.mmuLocked(cpu);
-    if (this.w[this.mmuLock.owner] !== 0) {
-      this.observer.broken(cpu, {
-        id: 'D1',
-        text: `${cpu.name} entered a read section of mmu_lock while actor ${this.w[this.mmuLock.owner]! - 1} writes`,
-        words: [this.mmuLock.cnts],
-      });
-    }
+    const other = write ? this.swapOwner(cpu.actor + 1) : this.w[this.mmuLock.owner]!;
+    if (other === 0) return;
+    this.observer.broken(cpu, {
+      id: 'D1',
+      text: write
+        ? `${cpu.name} entered the write section of mmu_lock while actor ${other - 1} is inside`
+        : `${cpu.name} entered a read section of mmu_lock while actor ${other - 1} writes`,
+      words: [this.mmuLock.cnts],
+    });
   }
 
   /** read_unlock(&kvm->mmu_lock). */
-  *readUnlock(cpu: Cpu): Steps<void> {
-    yield* this.engine.readUnlock(cpu, this.mmuLock);
-    this.observer.readReleased(cpu);
+  readUnlock(cpu: Cpu): Steps<void> {
+    return this.engine.readUnlock(cpu, this.mmuLock);
   }
 
   /** write_unlock(&kvm->mmu_lock). */
-  *writeUnlock(cpu: Cpu): Steps<void> {
+  writeUnlock(cpu: Cpu): Steps<void> {
     this.put(KVM.mmuLastOwner, cpu.actor + 1);
     this.swapOwner(0);
-    yield* this.engine.writeUnlock(cpu, this.mmuLock);
-    this.observer.writeReleased(cpu);
+    return this.engine.writeUnlock(cpu, this.mmuLock);
   }
 
   private swapOwner(value: number): number {

@@ -36,6 +36,19 @@ describe('the generator', () => {
     expect(draws(new Rng(1), 8, 10)).toEqual(DRAWN);
   });
 
+  it('draws the upper half of the product of state and bound, whatever the bound', () => {
+    holds(
+      fc.property(
+        fc.integer(),
+        fc.oneof(fc.integer({ min: 1, max: 2 ** 21 }), fc.integer({ min: 32_766, max: 32_769 })),
+        (seed, bound) => {
+          const state = BigInt(new Rng(seed).next());
+          expect(new Rng(seed).below(bound)).toBe(Number((state * BigInt(bound)) >> 32n));
+        },
+      ),
+    );
+  });
+
   it('takes the seed as the published vector of seedrandom does', () => {
     expect((masterSeed('hello.') >>> 0) / 2 ** 32).toBeCloseTo(0.9282578795792454, 9);
   });

@@ -16,12 +16,13 @@ export default defineVariant({
     *writeLock(cpu, lock) {
       if (cpu.stepped && cpu.stops(Op.Load, lock.cnts)) yield;
       cpu.load(lock.cnts);
-      noteWriteAcquired(cpu, false, 0);
+      noteWriteAcquired(cpu, lock, false, 0);
     },
     *writeUnlock(cpu, lock) {
       noteWriteReleased(cpu);
       if (cpu.stepped && cpu.stops(Op.Load, lock.cnts)) yield;
       cpu.load(lock.cnts);
+      lock.watch?.released(cpu, true);
     },
   }),
 });
