@@ -154,7 +154,14 @@ function operationsBefore({ config, populate }: Machine): Operation[] {
       operations.push({ op: next(), type: 'npt12_map', root: name, mapping: `mapping ${k + 1} of ${name}` });
     });
   });
-  for (const { vcpu = 0, root = 0, l2Gfn, count = 1, stride = 1, access } of populate) {
+  for (const past of populate) {
+    if ('logCycle' in past) {
+      // The boot's ioctls are not counted: the machine is looked at from here on.
+      operations.push({ op: next(), type: 'dirty_logging_on', slot: past.logCycle });
+      operations.push({ op: next(), type: 'dirty_logging_off', slot: past.logCycle });
+      continue;
+    }
+    const { vcpu = 0, root = 0, l2Gfn, count = 1, stride = 1, access } = past;
     operations.push({
       op: next(),
       type: 'access',

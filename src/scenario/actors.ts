@@ -4,19 +4,19 @@ import type { ActorSpec, CastKind, Workload, WorkloadRange } from '../actors/con
 import { pagesPerHpage } from '../arena/layout.ts';
 import type { KvmConfig } from '../mmu/config.ts';
 import { ROOT_L1 } from '../mmu/vcpu-words.ts';
-import type { CastSpec, MachineSpec, PopulateSpec } from './define.ts';
+import type { CastSpec, MachineSpec, TouchSpec } from './define.ts';
 import type { CommonParameters } from './parameters.ts';
 import { ScenarioError } from './validate.ts';
 
 /** One access in every page L1 maps: a write where L1 permits it. L1 itself, if it runs, has used its memory before. */
-export function populateAll(config: KvmConfig): PopulateSpec[] {
+export function populateAll(config: KvmConfig): TouchSpec[] {
   return [...populateL1(config), ...populateL2(config)];
 }
 
 /** A write of L1 in every 2M page, or 4K page if the host has no larger, of all slots but the one for nothing but its tables. */
-function populateL1(config: KvmConfig): PopulateSpec[] {
+function populateL1(config: KvmConfig): TouchSpec[] {
   if (config.l1Vcpus === 0) return [];
-  return config.slots.slice(1).flatMap((slot): PopulateSpec[] => {
+  return config.slots.slice(1).flatMap((slot): TouchSpec[] => {
     if (slot.gone === true) return [];
     // Level 3 pages may be impossible although the host has them; where they are not, these are hits.
     const stride = pagesPerHpage(Math.min(slot.backing, 2), config.tableBits);
@@ -25,9 +25,9 @@ function populateL1(config: KvmConfig): PopulateSpec[] {
   });
 }
 
-function populateL2(config: KvmConfig): PopulateSpec[] {
+function populateL2(config: KvmConfig): TouchSpec[] {
   return config.roots.flatMap((root, index) =>
-    root.mappings.map((mapping): PopulateSpec => ({
+    root.mappings.map((mapping): TouchSpec => ({
       root: index,
       access: mapping.write ? 'write' : 'read',
       l2Gfn: mapping.l2Gfn,

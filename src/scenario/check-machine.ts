@@ -38,7 +38,8 @@ export function checkRanges(scenario: Scenario, config: KvmConfig): void {
 /** Accesses before the start go through roots that exist. */
 export function checkPopulate(scenario: Scenario, { populate }: MachineSpec, roots: number): void {
   if (populate === 'all') return;
-  populate.forEach(({ root = 0 }, at) => {
+  populate.forEach((past, at) => {
+    const root = 'logCycle' in past ? 0 : (past.root ?? 0);
     if (root >= roots) {
       throw new ScenarioError(
         `scenario ${scenario.name}: populate.${at}.root: ${root} given, allowed is 0 to ${roots - 1}`,

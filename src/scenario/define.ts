@@ -45,7 +45,16 @@ export interface RootSpec {
 }
 
 /** Accesses made before the actors start, so that huge SPTEs exist. */
-export interface PopulateSpec {
+/** Something that has happened to the machine before its actors start. */
+export type PopulateSpec = TouchSpec | LogCycleSpec;
+
+/** User space has had the dirty log of a slot on, has cleared it where that is done by hand, and off again (A16, A17, H-G). */
+export interface LogCycleSpec {
+  readonly logCycle: number;
+}
+
+/** Accesses of a guest. */
+export interface TouchSpec {
   readonly root?: number;
   readonly vcpu?: number;
   readonly access: 'read' | 'write' | 'exec';
@@ -53,6 +62,8 @@ export interface PopulateSpec {
   readonly count?: number;
   /** Pages between two accesses; 1 by default. */
   readonly stride?: number;
+  /** The vCPU enters the guest first, and so honours the flushes that were asked for until then. They stay pending by default. */
+  readonly enters?: boolean;
 }
 
 export interface CustomActorSpec {

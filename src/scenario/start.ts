@@ -7,16 +7,17 @@ import { mix, Stream } from '../cpu/random.ts';
 import { PlainCpu, RunLog } from '../cpu/plain-cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import { bootVm, loadRoot } from '../mmu/boot.ts';
+import { clearDirtyLog, disableDirtyLogging, enableDirtyLogging } from '../mmu/dirty-log.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { RET_PF_EMULATE, RET_PF_INJECT } from '../mmu/errno.ts';
 import { guestFault } from '../mmu/guest-fault.ts';
 import { accessGuestMemory } from '../mmu/guest-memory.ts';
 import { translate, WALK_FORBIDDEN, WALK_MMIO } from '../mmu/hardware.ts';
-import { Kvm } from '../mmu/kvm.ts';
+import { KVM, Kvm } from '../mmu/kvm.ts';
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from '../mmu/shadow/walk-addr.ts';
 import { ROOT_L1 } from '../mmu/vcpu-words.ts';
-import { Vcpu } from '../mmu/vcpu.ts';
-import type { PopulateSpec } from './define.ts';
+import { enterGuest, exitGuest, Vcpu } from '../mmu/vcpu.ts';
+import type { TouchSpec } from './define.ts';
 import type { Machine } from './build.ts';
 import { ScenarioError } from './validate.ts';
 
@@ -72,16 +73,30 @@ export function bootMachine(machine: Machine, arena: Arena, engine: Engine): Kvm
     for (let root = machine.config.roots.length - 1; root >= 0; root--) runAlone(loadRoot(vcpu, root));
   }
   for (const vcpu of l1) runAlone(loadRoot(vcpu, ROOT_L1));
-  for (const access of machine.populate) populate(access.root === ROOT_L1 ? l1 : l2, access);
+  for (const past of machine.populate) {
+    if ('logCycle' in past) cycleLog(kvm, vcpus[0]!.cpu, past.logCycle);
+    else populate(past.root === ROOT_L1 ? l1 : l2, past);
+  }
   for (const vcpu of l2) runAlone(loadRoot(vcpu, 0));
   return kvm;
 }
 
-function populate(vcpus: readonly Vcpu[], spec: PopulateSpec): void {
+function cycleLog(kvm: Kvm, cpu: Cpu, slotId: number): void {
+  const slot = kvm.slots.find(({ config }) => config.id === slotId);
+  if (slot === undefined) throw new ScenarioError(`populate: there is no memslot ${slotId} to be logged`);
+  runAlone(enableDirtyLogging(kvm, cpu, slot));
+  if (kvm.get(KVM.manualProtect) !== 0) {
+    runAlone(clearDirtyLog(kvm, cpu, slot, 0, slot.npages, { lo: -1, hi: -1 }));
+  }
+  runAlone(disableDirtyLogging(kvm, cpu, slot));
+}
+
+function populate(vcpus: readonly Vcpu[], spec: TouchSpec): void {
   const root = spec.root ?? 0;
   for (let k = 0; k < (spec.count ?? 1); k++) {
     const vcpu = vcpus[(spec.vcpu ?? k) % vcpus.length]!;
     const l2Gfn = spec.l2Gfn + k * (spec.stride ?? 1);
+    if (spec.enters === true && runAlone(enterGuest(vcpu))) runAlone(exitGuest(vcpu));
     if (!runAlone(touchPage(vcpu, root, l2Gfn, ACCESS_BITS[spec.access]))) {
       throw new ScenarioError(
         `populate: L1's tables forbid a ${spec.access} of L2 gfn ${l2Gfn} under root ${root}`,

@@ -95,14 +95,18 @@ const machineSchema = z.strictObject({
   populate: z.union([
     z.literal('all'),
     z.array(
-      z.strictObject({
-        root: z.int().min(0).max(3).optional(),
-        vcpu: z.int().min(0).optional(),
-        access: z.enum(['read', 'write', 'exec']),
-        l2Gfn: gfn,
-        count: z.int().min(1).optional(),
-        stride: z.int().min(1).optional(),
-      }),
+      z.union([
+        z.strictObject({ logCycle: z.int().min(1) }),
+        z.strictObject({
+          root: z.int().min(0).max(3).optional(),
+          vcpu: z.int().min(0).optional(),
+          access: z.enum(['read', 'write', 'exec']),
+          l2Gfn: gfn,
+          count: z.int().min(1).optional(),
+          stride: z.int().min(1).optional(),
+          enters: z.boolean().optional(),
+        }),
+      ]),
     ),
   ]),
   tables: z.enum(['own-slot', 'migrated-slot']).optional(),

@@ -4,6 +4,7 @@ import { placeExperiment } from './f-place.ts';
 export default placeExperiment({
   id: 'F1',
   must: 'be made before a split drops mmu_lock to refill its caches or to let a waiter in',
+  tiny: { memory: '128K' },
   scenario: 'nx-partial-reuse',
-  schedules: 300,
+  schedules: 150,
 });
