@@ -18,7 +18,7 @@ const MOST_PAGES = 64;
 /** Draws a range of the slots that are there, from the actor's workload. */
 export function drawRange(kvm: Kvm, cpu: Cpu, slots: readonly MemSlot[]): GfnRange | undefined {
   const rng = cpu.workload;
-  const there = slots.filter(({ flagsWord }) => (kvm.w[flagsWord]! & MEMSLOT_GONE) === 0);
+  const there = slots.filter(({ flagsWord }) => kvm.arena.bits(flagsWord, MEMSLOT_GONE) === 0);
   if (there.length === 0) return undefined;
   const slot = there[rng.below(there.length)]!;
   const gfn = slot.baseGfn + rng.below(slot.npages);

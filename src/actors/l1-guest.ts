@@ -57,6 +57,12 @@ export const L1_MOVES = [
 ] as const;
 export type L1Move = (typeof L1_MOVES)[number];
 
+/** How an entry is stored to; see Vcpu.store. */
+interface StoreKind {
+  readonly partial?: boolean;
+  readonly keepsAd?: boolean;
+}
+
 /** Accesses of L1 per stay in guest mode. */
 const BURST = 16;
 
@@ -151,20 +157,20 @@ export class L1Guest implements Guest {
         const entry = this.find((e) => isMapped(kvm, e) && isLeaf(kvm, e) !== table);
         if (entry === undefined) return;
         const flipped = flipPermission(kvm, entry, rng.chance(0.75) ? ACC_WRITE : ACC_EXEC);
-        return yield* this.change(entry, flipped, flipped.less);
+        return yield* this.change(entry, flipped, flipped.less, { keepsAd: true });
       }
       case 'partial': {
         // A one-byte instruction that flips W: KVM takes a table that is written like this for none (A5).
         const entry = this.find((e) => isMapped(kvm, e));
         if (entry === undefined) return;
         const flipped = flipPermission(kvm, entry, ACC_WRITE);
-        return yield* this.change(entry, flipped, flipped.less, true);
+        return yield* this.change(entry, flipped, flipped.less, { keepsAd: true, partial: true });
       }
       case 'tableExec': {
         const entry = this.find((e) => isMapped(kvm, e) && !isLeaf(kvm, e));
         if (entry === undefined) return;
         const flipped = flipPermission(kvm, entry, ACC_EXEC);
-        return yield* this.change(entry, flipped, flipped.less);
+        return yield* this.change(entry, flipped, flipped.less, { keepsAd: true });
       }
       case 'unmapTable': {
         const entry = this.find((e) => isMapped(kvm, e) && !isLeaf(kvm, e) && e.level === 2);
@@ -174,7 +180,7 @@ export class L1Guest implements Guest {
       case 'executeOnly': {
         const entry = this.find((e) => isLeaf(kvm, e));
         const value = entry === undefined ? undefined : executeOnlyLeaf(kvm, entry);
-        if (value !== undefined) yield* this.change(entry!, value, true);
+        if (value !== undefined) yield* this.change(entry!, value, true, { keepsAd: true });
         return;
       }
       case 'hugeToTable':
@@ -246,9 +252,9 @@ export class L1Guest implements Guest {
   }
 
   /** Changes an entry, and executes INVEPT where L1 relies on what it took away. */
-  private *change(entry: L1Entry, value: GpteValue, invept: boolean, partial = false): Code {
+  private *change(entry: L1Entry, value: GpteValue, invept: boolean, how: StoreKind = {}): Code {
     const { cpu } = this.vcpu;
-    yield* this.store(entry.tableGfn, entry.q, value, partial);
+    yield* this.store(entry.tableGfn, entry.q, value, how);
     cpu.count(C.l1Edits);
     if (!invept) return;
     // INVEPT of one context, or now and then of all.
@@ -256,8 +262,9 @@ export class L1Guest implements Guest {
     yield* this.outsideOf(INVEPT);
   }
 
-  private *store(gfn: number, q: number, { lo, hi }: GpteValue, partial = false): Code {
-    Object.assign(this.vcpu.store, { q, lo, hi, partial });
+  private *store(gfn: number, q: number, { lo, hi }: GpteValue, how: StoreKind = {}): Code {
+    const { partial = false, keepsAd = false } = how;
+    Object.assign(this.vcpu.store, { q, lo, hi, partial, keepsAd });
     yield* this.access(gfn, ACCESS_WRITE);
   }
 

@@ -33,9 +33,11 @@ export interface GpteValue {
   readonly hi: number;
 }
 
+/** L1's own software changes all of an entry but A and D, which walks set as they please. */
 function entryAt(kvm: Kvm, root: number, level: number, tableGfn: number, index: number): L1Entry {
   const q = gpteQ(kvm, tableGfn, index);
-  return { root, level, tableGfn, q, lo: kvm.w[q * 2]!, hi: kvm.w[q * 2 + 1]! };
+  const { accessedLo, dirtyLo } = kvm.format;
+  return { root, level, tableGfn, q, lo: kvm.arena.bits(q * 2, ~(accessedLo | dirtyLo)), hi: kvm.w[q * 2 + 1]! };
 }
 
 export const isMapped = (kvm: Kvm, { lo }: L1Entry): boolean => isPresentGpte(kvm.format, lo);
@@ -162,7 +164,9 @@ export function executeOnlyLeaf(kvm: Kvm, { lo, hi }: L1Entry): GpteValue | unde
 export function splitLeaf(kvm: Kvm, entry: L1Entry): GpteValue[] {
   const level = entry.level - 1;
   const base = entryGfn(entry);
-  const lo = level === 1 ? entry.lo & ~SPTE_PS : entry.lo;
+  // As software does that cannot tell which of the pages were touched.
+  const ad = kvm.format.accessedLo | kvm.format.dirtyLo;
+  const lo = (level === 1 ? entry.lo & ~SPTE_PS : entry.lo) | ad;
   return Array.from({ length: kvm.entries }, (_, i) => {
     const gfn = base + i * kvm.pages(level);
     return { lo: (lo & 0xfff) | pfnLo(gfn), hi: (entry.hi & ~0xfffff) | pfnHi(gfn) };

@@ -18,6 +18,8 @@ export class Arena {
   readonly w: Int32Array;
   /** The memory as 64-bit entries, for the atomic access to a reachable SPTE. */
   readonly q: BigInt64Array;
+  /** The actor that runs: whose share of the pools is used (pool.ts). Set by whoever runs actors. */
+  running = 0;
   /** True if writes are tracked and `reset` works. */
   readonly tracked: boolean;
   private readonly flags: Uint8Array;
@@ -59,6 +61,20 @@ export class Arena {
   put(word: number, value: number): void {
     if (this.tracked) this.touch(word);
     this.w[word] = value;
+  }
+
+  /**
+   * Reads bits of a word that nobody else changes now, though others may change the rest of it: A and D of an SPTE, say, under
+   * a held `mmu_lock`.
+   */
+  bits(word: number, mask: number): number {
+    return this.w[word]! & mask;
+  }
+
+  /** Adds to a count that nobody decides anything by, so that the order of two additions cannot be seen. */
+  tally(word: number, by: number): void {
+    if (this.tracked) this.put(word, this.w[word]! + by);
+    else Atomics.add(this.w, word, by);
   }
 
   /** Marks the chunk of `word` as written. */

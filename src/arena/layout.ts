@@ -16,8 +16,11 @@ export const HEADER_WORDS = 16;
 export const VCPU_WORDS = 40;
 /** Words of one TLB entry; the fields are in src/mmu/tlb.ts. */
 export const TLB_ENTRY_WORDS = 6;
-/** Words of a pool's state: high-water mark, free list, live objects, lock. */
-export const POOL_WORDS = 4;
+/** Words of a pool's own state and of each actor's share of it; the fields are in src/arena/pool.ts. */
+export const POOL_HEAD_WORDS = 4;
+export const POOL_SHARE_WORDS = 4;
+/** Pools: page-table headers, page tables, list descriptors, shadowed translations. */
+const POOLS = 4;
 /** Words of the VM-wide state; the fields are in src/mmu/kvm.ts. */
 export const KVM_WORDS = 96;
 /** Words of the coordinator's control block; the fields are in src/runtime/control.ts. */
@@ -159,6 +162,9 @@ export interface Layout {
   readonly parts: readonly { readonly name: string; readonly bytes: number }[];
 }
 
+/** Words of one pool's state. */
+export const poolWords = (actors: number): number => POOL_HEAD_WORDS + POOL_SHARE_WORDS * actors;
+
 /** Gfns per page of `level` (1 to 5). */
 export function pagesPerHpage(level: number, tableBits: number): number {
   return 2 ** ((level - 1) * tableBits);
@@ -206,7 +212,7 @@ export function computeLayout(dims: ArenaDims): Layout {
   const actors = take('control words', ACTOR_WORDS * dims.actors);
   const kvm = take('control words', KVM_WORDS);
   const vcpus = take('control words', VCPU_WORDS * dims.vcpus);
-  const pools = take('control words', POOL_WORDS * 4);
+  const pools = take('control words', POOLS * poolWords(dims.actors));
   const vcpuCacheWords = 4 * (1 + dims.caches.objects);
   const vcpuCaches = take('memory caches', vcpuCacheWords * dims.vcpus);
   const splitCacheWords = 1 + dims.caches.splitDesc + 2 * (1 + dims.caches.objects);

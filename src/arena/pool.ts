@@ -1,12 +1,20 @@
 /**
  * Fixed-size object pools: what kmalloc and the page allocator are to KVM.
  *
- * Index 0 is never handed out (it is the null reference). Fresh objects come from a high-water mark, freed ones
- * from a list threaded through their first word. The pool's own lock is not a visible operation: kmalloc is
- * thread-safe and its order cannot be observed by the model.
+ * Index 0 is never handed out (it is the null reference). Fresh objects come from a mark that moves up, freed ones from a list
+ * threaded through their first word. Once the machine has booted, each actor has a list and a range of fresh objects of its
+ * own, as each CPU has in the kernel's allocators: which object somebody gets is then a matter of what that actor took and
+ * gave back, and nobody can tell the order of two allocations of different actors. Only an actor that has used up its share
+ * takes from others. The pool's lock is not a visible operation.
  */
 import type { Arena } from './arena.ts';
-import { DESC_WORDS, HEADER_WORDS, POOL_WORDS } from './layout.ts';
+import {
+  DESC_WORDS,
+  HEADER_WORDS,
+  POOL_HEAD_WORDS as HEAD_WORDS,
+  POOL_SHARE_WORDS as SHARE_WORDS,
+  poolWords,
+} from './layout.ts';
 
 export const POOL_HEADERS = 0;
 export const POOL_TABLES = 1;
@@ -19,10 +27,15 @@ export const POOL_NAMES = [
   'shadowed translations',
 ] as const;
 
-const HIGH = 0;
+/** Words of a pool's state: the lock, fresh objects handed out before the pool was divided, whether it was. */
+const LOCK = 0;
+const BOOTED = 1;
+const DIVIDED = 2;
+/** An actor's share: fresh objects taken from its range, its list, objects taken less those given back, length of the list. */
+const TAKEN = 0;
 const FREE = 1;
 const LIVE = 2;
-const LOCK = 3;
+const LISTED = 3;
 
 /** One pool over a region of the arena. */
 export class Pool {
@@ -32,37 +45,40 @@ export class Pool {
   private readonly state: number;
   private readonly base: number;
   private readonly objectWords: number;
+  private readonly actors: number;
+  /** The last object taken was in use before. */
+  private recycled = false;
 
   constructor(arena: Arena, kind: number) {
     const { layout } = arena;
-    const entries = 1 << layout.dims.tableBits;
+    const { dims } = layout;
+    const entries = 1 << dims.tableBits;
     this.arena = arena;
     this.name = POOL_NAMES[kind]!;
-    this.state = layout.pools + kind * POOL_WORDS;
+    this.actors = dims.actors;
+    this.state = layout.pools + kind * poolWords(dims.actors);
     this.base = [layout.headers, layout.tables, layout.descs, layout.shadowInfo][kind]!;
     this.objectWords = [HEADER_WORDS, 2 * entries, DESC_WORDS, entries][kind]!;
-    const { dims } = layout;
     this.capacity = [dims.tables, dims.tables, dims.descs, dims.shadowInfos][kind]!;
+  }
+
+  /** From now on each actor has a share of its own of what was never handed out. */
+  divide(): void {
+    this.arena.put(this.state + DIVIDED, 1);
   }
 
   /** Takes an object, zeroed, or returns 0 if the pool is empty. */
   alloc(): number {
-    const { arena, state } = this;
-    const { w } = arena;
+    const { arena } = this;
     this.lock();
-    let index = w[state + FREE]!;
-    const recycled = index !== 0;
-    if (recycled) arena.put(state + FREE, w[this.base + index * this.objectWords]!);
-    else if (w[state + HIGH]! < this.capacity) {
-      index = w[state + HIGH]! + 1;
-      arena.put(state + HIGH, index);
-    }
-    if (index !== 0) arena.put(state + LIVE, w[state + LIVE]! + 1);
+    const index = this.take(arena.running);
+    const { recycled } = this;
+    if (index !== 0) this.count(arena.running, 1);
     this.unlock();
-    if (recycled) {
+    if (index !== 0 && recycled) {
       const at = this.base + index * this.objectWords;
       arena.touchRange(at, this.objectWords);
-      w.fill(0, at, at + this.objectWords);
+      arena.w.fill(0, at, at + this.objectWords);
     }
     return index;
   }
@@ -72,47 +88,122 @@ export class Pool {
    * `alloc` would hand out. Returns how many there were.
    */
   allocInto(word: number, count: number): number {
-    const { arena, state } = this;
-    const { w } = arena;
+    const { arena } = this;
+    const actor = arena.running;
     let got = 0;
     while (got < count) {
-      if (w[state + FREE] !== 0) {
-        const index = this.alloc();
-        if (index !== 0) arena.put(word + got++, index);
-        continue;
-      }
       this.lock();
-      const high = w[state + HIGH]!;
-      // Others may have freed some since; they are for the next time.
-      const fresh = Math.min(count - got, this.capacity - high);
-      for (let i = 1; i <= fresh; i++) arena.put(word + got++, high + i);
+      const fresh = arena.w[this.share(actor) + FREE] === 0 ? Math.min(count - got, this.fresh(actor)) : 0;
       if (fresh > 0) {
-        arena.put(state + HIGH, high + fresh);
-        arena.put(state + LIVE, w[state + LIVE]! + fresh);
+        const first = this.takeFresh(actor, fresh);
+        for (let i = 0; i < fresh; i++) arena.put(word + got++, first + i);
+        this.count(actor, fresh);
       }
       this.unlock();
-      if (fresh === 0 && w[state + FREE] === 0) break;
+      if (fresh > 0) continue;
+      const index = this.alloc();
+      if (index === 0) break;
+      arena.put(word + got++, index);
     }
     return got;
   }
 
   free(index: number): void {
-    const { arena, state } = this;
+    const { arena } = this;
+    const share = this.share(arena.running);
     this.lock();
-    arena.put(this.base + index * this.objectWords, arena.w[state + FREE]!);
-    arena.put(state + FREE, index);
-    arena.put(state + LIVE, arena.w[state + LIVE]! - 1);
+    arena.put(this.base + index * this.objectWords, arena.w[share + FREE]!);
+    arena.put(share + FREE, index);
+    arena.put(share + LISTED, arena.w[share + LISTED]! + 1);
+    this.count(arena.running, -1);
     this.unlock();
   }
 
   /** Objects handed out and not returned. */
   get live(): number {
-    return this.arena.w[this.state + LIVE]!;
+    let sum = 0;
+    for (let actor = 0; actor < this.actors; actor++) sum += this.arena.w[this.share(actor) + LIVE]!;
+    return sum;
+  }
+
+  /** Objects that the actor which runs can take without looking at what others have. */
+  get ownRoom(): number {
+    const { running, w } = this.arena;
+    return w[this.share(running) + LISTED]! + this.fresh(running);
   }
 
   /** Highest index ever handed out. */
   get highWater(): number {
-    return this.arena.w[this.state + HIGH]!;
+    const { w } = this.arena;
+    let high = w[this.state + BOOTED]!;
+    if (w[this.state + DIVIDED] === 0) return high;
+    for (let actor = 0; actor < this.actors; actor++) {
+      const taken = w[this.share(actor) + TAKEN]!;
+      if (taken > 0) high = Math.max(high, this.rangeStart(actor) + taken);
+    }
+    return high;
+  }
+
+  private share(actor: number): number {
+    return this.state + HEAD_WORDS + actor * SHARE_WORDS;
+  }
+
+  private count(actor: number, by: number): void {
+    const word = this.share(actor) + LIVE;
+    this.arena.put(word, this.arena.w[word]! + by);
+  }
+
+  /** The index before the first of the actor's range. */
+  private rangeStart(actor: number): number {
+    const booted = this.arena.w[this.state + BOOTED]!;
+    return booted + Math.floor(((this.capacity - booted) * actor) / this.actors);
+  }
+
+  /** Objects of the actor's range that were never handed out; of the whole pool before it is divided. */
+  private fresh(actor: number): number {
+    const { w } = this.arena;
+    if (w[this.state + DIVIDED] === 0) return this.capacity - w[this.state + BOOTED]!;
+    return this.rangeStart(actor + 1) - this.rangeStart(actor) - w[this.share(actor) + TAKEN]!;
+  }
+
+  private takeFresh(actor: number, count: number): number {
+    const { arena } = this;
+    const divided = arena.w[this.state + DIVIDED] !== 0;
+    const mark = divided ? this.share(actor) + TAKEN : this.state + BOOTED;
+    const taken = arena.w[mark]!;
+    arena.put(mark, taken + count);
+    return (divided ? this.rangeStart(actor) : 0) + taken + 1;
+  }
+
+  /** Under the lock: from the actor's list, its range, the lists of others, their ranges. */
+  private take(actor: number): number {
+    const { arena, actors } = this;
+    const share = this.share(actor);
+    this.recycled = true;
+    if (arena.w[share + FREE] !== 0) return this.takeListed(share);
+    for (let i = 1; i < actors && this.fresh(actor) === 0; i++) {
+      const other = this.share((actor + i) % actors);
+      if (arena.w[other + FREE] === 0) continue;
+      for (const word of [FREE, LISTED]) {
+        arena.put(share + word, arena.w[other + word]!);
+        arena.put(other + word, 0);
+      }
+      return this.takeListed(share);
+    }
+    this.recycled = false;
+    for (let i = 0; i < actors; i++) {
+      const other = (actor + i) % actors;
+      if (this.fresh(other) > 0) return this.takeFresh(other, 1);
+    }
+    return 0;
+  }
+
+  private takeListed(share: number): number {
+    const { arena } = this;
+    const index = arena.w[share + FREE]!;
+    arena.put(share + FREE, arena.w[this.base + index * this.objectWords]!);
+    arena.put(share + LISTED, arena.w[share + LISTED]! - 1);
+    return index;
   }
 
   private lock(): void {

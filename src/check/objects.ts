@@ -4,7 +4,7 @@
  * Headers, tables, shadowed translations and descriptors that a pool has handed out are either in a live page, in a
  * list, or in a cache.
  */
-import { POOL_WORDS } from '../arena/layout.ts';
+import { poolWords } from '../arena/layout.ts';
 import { POOL_DESCS, POOL_HEADERS, POOL_SHADOW_INFO, POOL_TABLES, type Pool } from '../arena/pool.ts';
 import { KVM_MAX_HUGEPAGE_LEVEL } from '../mmu/config.ts';
 import { SPTE_MMU_PRESENT, SPTE_PS } from '../mmu/format.ts';
@@ -165,7 +165,7 @@ function balance(walk: PageWalk, kind: number, pool: Pool, inUse: number, cached
   walk.report(
     'Q53',
     `${pool.live} ${pool.name} are handed out: ${inUse} can be reached and ${cached} are in caches`,
-    [walk.kvm.layout.pools + kind * POOL_WORDS],
+    [walk.kvm.layout.pools + kind * poolWords(walk.kvm.layout.dims.actors)],
   );
 }
 

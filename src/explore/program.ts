@@ -74,7 +74,7 @@ export class ProgramRunner implements Runner, Overseer {
     this.cpus = program.actors.map(
       (_, actor) => new PlainCpu(this.arena, this.log, { actor, name: `actor ${actor}`, cls: 'other' }),
     );
-    this.interleaver = new Interleaver(this.cpus, this.memory, this);
+    this.interleaver = new Interleaver(this.cpus, this.arena, this);
   }
 
   stateHash(): number {

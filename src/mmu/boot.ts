@@ -169,7 +169,7 @@ export function* loadRoot(vcpu: Vcpu, root: number): Steps<void> {
   // -ENOMEM: KVM_RUN ends, and user space enters again.
   if (!enough) return;
   // mmu_first_shadow_root_alloc().
-  kvm.put(KVM.shadowRootAllocated, 1);
+  if (kvm.get(KVM.shadowRootAllocated) === 0) kvm.put(KVM.shadowRootAllocated, 1);
   yield* kvm.writeLock(cpu);
   if ((yield* kvm.engine.makeMmuPagesAvailable(vcpu)) !== 0) {
     // -ENOSPC ends KVM_RUN, and user space enters again.

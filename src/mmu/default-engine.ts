@@ -13,6 +13,7 @@ import { makeMmuPagesAvailable } from './shadow/fault.ts';
 import { SPLIT_MIN_FREE_PAGES } from './shadow/split.ts';
 import {
   afterAttempt,
+  fillReusedChild,
   fillSplitChild,
   getSpForSplit,
   linkSplitChild,
@@ -54,6 +55,7 @@ export const P1_ENGINE: Engine = {
   splitChildRole,
   getSpForSplit,
   makeHugePageSplitSpte,
+  fillReusedChild,
   fillSplitChild,
   splitNeedsFlush,
   splitFlushesBeforeDrop: false,

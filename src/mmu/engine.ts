@@ -73,6 +73,8 @@ export interface Engine
   ): void;
   /** 3.7 step 2 from entry `from` on; returns the entry whose rmap must be recycled, or the number of entries. */
   fillSplitChild(pass: SplitPass, sp: number, from: number): number;
+  /** The same for a child that existed, and that vCPUs may be walking through. */
+  fillReusedChild(pass: SplitPass, sp: number, from: number): Steps<number>;
   /** 3.10 step 2: must the TLBs be flushed between dropping the huge SPTE and linking the child? */
   splitNeedsFlush(pass: SplitPass): boolean;
   /** That flush comes while the huge SPTE is still live, when a TLB may fill from it again (H-A, flushBeforeDrop). */
@@ -83,8 +85,8 @@ export interface Engine
   splitFlushGfn(kvm: Kvm, hugeSptep: number, gfn: number): number;
   /** 3.10 steps 3 and 4. The caller has announced Store64 of the entry. */
   linkSplitChild(pass: SplitPass, hugeSptep: number, sp: number): void;
-  /** After the link, still under the lock. */
-  splitLinked(pass: SplitPass, sp: number): void;
+  /** After the link, still under the lock; what takes operations is returned. */
+  splitLinked(pass: SplitPass, sp: number): Steps<void> | undefined;
 
   // -- write protection and dirty logging (kernel-facts 3.1, 5.6) --
   /** The test of spte_write_protect(): is there anything to take away? */

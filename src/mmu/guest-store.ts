@@ -10,10 +10,24 @@ import type { Vcpu } from './vcpu.ts';
  */
 export function* storeGuestPte(vcpu: Vcpu, gfn: number): Steps<number> {
   const { kvm, cpu, store } = vcpu;
-  const { q, lo, hi } = store;
+  const { q, hi, keepsAd } = store;
+  let { lo } = store;
   if (q === 0) return -1;
-  if (cpu.stepped && cpu.stops(Op.Exchange64, q * 2)) yield;
-  cpu.exchange64(q, lo, hi);
+  if (keepsAd) {
+    const ad = kvm.format.accessedLo | kvm.format.dirtyLo;
+    let done = false;
+    while (!done) {
+      if (cpu.stepped && cpu.stops(Op.Load64, q * 2)) yield;
+      cpu.load64(q);
+      const { lo: oldLo, hi: oldHi } = cpu;
+      lo = (store.lo & ~ad) | (oldLo & ad);
+      if (cpu.stepped && cpu.stops(Op.CompareExchange64, q * 2)) yield;
+      done = cpu.compareExchange64(q, oldLo, oldHi, lo, hi);
+    }
+  } else {
+    if (cpu.stepped && cpu.stops(Op.Exchange64, q * 2)) yield;
+    cpu.exchange64(q, lo, hi);
+  }
   kvm.observer.guestPte(cpu, gfn, q, lo, hi);
   cpu.count(C.l1Writes);
   return (q - kvm.guestTablesQ) & (kvm.entries - 1);

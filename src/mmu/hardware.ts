@@ -14,7 +14,7 @@ import { pmlAppend, pmlFull } from './log/pml.ts';
 import { isMmioSpte } from './mmio-spte.ts';
 import { roleAdDisabled, roleLevel } from './role.ts';
 import { pscDropAddress, pscFill, pscLookup } from './psc.ts';
-import { pageGetGfn, spRole, spTable, spteIndex, sptepToSp } from './shadow-page.ts';
+import { pageGetGfn, spLastingRole, spTable, spteIndex, sptepToSp } from './shadow-page.ts';
 import { adEnabled } from './spte.ts';
 import { tlbDropPage, tlbFill, tlbLookup, TLB_DIRTY, TLB_R, TLB_W, TLB_X } from './tlb.ts';
 import type { Vcpu } from './vcpu.ts';
@@ -78,10 +78,10 @@ export function* translate(vcpu: Vcpu, l2Gfn: number, access: number): Steps<num
   cpu.count(C.tlbMisses);
   const f = kvm.format;
   const rootSp = vcpu.rootSp;
-  const adOff = roleAdDisabled(spRole(kvm, rootSp));
+  const adOff = roleAdDisabled(spLastingRole(kvm, rootSp));
   const psc = kvm.config.pscEntries > 0;
   walk: for (;;) {
-    let level = roleLevel(spRole(kvm, rootSp));
+    let level = roleLevel(spLastingRole(kvm, rootSp));
     let table = spTable(kvm, rootSp);
     let perm = TLB_R | TLB_W | TLB_X;
     if (psc && pscLookup(vcpu, root, l2Gfn, vcpu.pscHit)) ({ level, table, perm } = vcpu.pscHit);

@@ -204,9 +204,12 @@ export class Kvm {
 
   /** A dirty-log ioctl begins (1) to take W or D away, or has flushed (-1); RESET flushes without slots_lock (A15). */
   oweFlush(by: 1 | -1): void {
-    const word = this.base + KVM.deferredFlush;
-    if (this.arena.tracked) this.arena.put(word, this.w[word]! + by);
-    else Atomics.add(this.w, word, by);
+    this.arena.tally(this.base + KVM.deferredFlush, by);
+  }
+
+  /** The boot is over: each actor allocates from its own share. */
+  dividePools(): void {
+    for (const pool of [this.headerPool, this.tablePool, this.descPool, this.shadowInfoPool]) pool.divide();
   }
 
   header(sp: number): number {

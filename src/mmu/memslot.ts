@@ -95,7 +95,7 @@ export class MemSlot {
 
   /** True if the slot was deleted, or is being. */
   get gone(): boolean {
-    return (this.arena.w[this.layout.flags]! & (KVM_MEMSLOT_INVALID | MEMSLOT_GONE)) !== 0;
+    return this.arena.bits(this.layout.flags, KVM_MEMSLOT_INVALID | MEMSLOT_GONE) !== 0;
   }
 
   /** gfn_to_rmap(): the word of the rmap head of `gfn` at `level`. */

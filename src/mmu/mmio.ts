@@ -8,6 +8,7 @@ import { Op, type Steps } from '../cpu/steps.ts';
 import { RET_PF_EMULATE, RET_PF_INVALID, RET_PF_RETRY } from './errno.ts';
 import { flushRemoteTlbs } from './flush.ts';
 import { isLarge, isShadowPresent } from './format.ts';
+import { heldHi, heldLo } from './held-spte.ts';
 import { KVM, type Kvm } from './kvm.ts';
 import { locklessWalk } from './lockless-walk.ts';
 import { isMmioSpte, makeMmioSpte, mmioSpteGeneration } from './mmio-spte.ts';
@@ -75,7 +76,7 @@ export function* handleMmioPageFault(vcpu: Vcpu, gfn: number): Steps<number> {
 /** mark_mmio_spte() at `sptep` of the shadow MMU, with mmu_lock held for write. Returns RET_PF_EMULATE. */
 export function* setMmioSpte(kvm: Kvm, cpu: Cpu, sptep: number, gfn: number): Steps<number> {
   kvm.assertMmuWrite(cpu, 'an SPTE');
-  const flush = isShadowPresent(kvm.w[sptep * 2]!) && (yield* kvm.engine.mmioOverPresent(kvm, cpu, sptep));
+  const flush = isShadowPresent(heldLo(kvm, sptep)) && (yield* kvm.engine.mmioOverPresent(kvm, cpu, sptep));
   yield* currentMmioSpte(kvm, cpu, gfn);
   const { lo, hi } = cpu;
   if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
@@ -88,10 +89,10 @@ export function* setMmioSpte(kvm: Kvm, cpu: Cpu, sptep: number, gfn: number): St
 
 /** Default of `Engine.mmioOverPresent`: what is there goes first, its reverse map included (B-45). True: flush. */
 export function* mmioOverPresent(kvm: Kvm, cpu: Cpu, sptep: number): Steps<boolean> {
-  const lo = kvm.w[sptep * 2]!;
+  const lo = heldLo(kvm, sptep);
   const level = roleLevel(spRole(kvm, sptepToSp(kvm, sptep)));
   if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
-  if (level > 1 && !isLarge(lo)) dropParentPte(kvm, cpu, spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!), sptep);
+  if (level > 1 && !isLarge(lo)) dropParentPte(kvm, cpu, spteChildSp(kvm, lo, heldHi(kvm, sptep)), sptep);
   else yield* dropLeaf(kvm, cpu, sptep);
   return true;
 }

@@ -20,7 +20,8 @@ export const rwlockNeedbreak = (kvm: Kvm, cpu: Cpu): boolean =>
 /** What happens while the lock is dropped: cpu_relax() if somebody is queued; a place to stop the world. */
 export function letWaitersIn(kvm: Kvm, cpu: Cpu): void {
   kvm.observer.maySleep(cpu, 'gives the processor up');
-  if (isContended(kvm.w[kvm.mmuLock.waitLock]!)) cpu.relax(kvm.mmuLock.waitLock);
+  // Where somebody else says who goes next there is nothing to wait for, and so nothing to look at.
+  if (!cpu.stepped && isContended(kvm.w[kvm.mmuLock.waitLock]!)) cpu.relax(kvm.mmuLock.waitLock);
   cpu.safepoint();
 }
 

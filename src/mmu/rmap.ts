@@ -48,7 +48,7 @@ export function rmapRemove(kvm: Kvm, cpu: Cpu, sptep: number): void {
   const gfn = pageGetGfn(kvm, sp, spteIndex(kvm, sptep));
   const slot = kvm.slotOf(gfn);
   if (slot === undefined) throw new KernelBug('Q20', `rmap_remove: gfn ${gfn} has no memslot`, [sptep * 2]);
-  if ((kvm.w[slot.flagsWord]! & MEMSLOT_GONE) !== 0) {
+  if (kvm.arena.bits(slot.flagsWord, MEMSLOT_GONE) !== 0) {
     throw new KernelBug(
       'Q40',
       `rmap_remove: the memslot of gfn ${gfn} was deleted, its reverse maps are freed`,

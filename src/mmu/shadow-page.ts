@@ -4,7 +4,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import { KernelBug } from './bug.ts';
 import type { Kvm } from './kvm.ts';
 import { KVM } from './kvm.ts';
-import { roleInvalid, rolePassthrough, roleAccess, roleDirect, roleLevel } from './role.ts';
+import { ROLE_INVALID, roleInvalid, rolePassthrough, roleAccess, roleDirect, roleLevel } from './role.ts';
 
 /** Offsets in a header. */
 export const SP = {
@@ -39,6 +39,9 @@ export const SP_TDP_ZAP = 16;
 
 export const spGfn = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.gfn]!;
 export const spRole = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.role]!;
+/** The role but for `invalid`: what never changes while the page exists, and may be read without a lock. */
+export const spLastingRole = (kvm: Kvm, sp: number): number =>
+  kvm.arena.bits(kvm.header(sp) + SP.role, ~ROLE_INVALID);
 export const spTable = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.table]!;
 export const spFlags = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.flags]!;
 export const spRootCount = (kvm: Kvm, sp: number): number => kvm.w[kvm.header(sp) + SP.rootCount]!;

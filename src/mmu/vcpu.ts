@@ -36,9 +36,10 @@ export class Vcpu {
   readonly walker: GuestWalker;
   /**
    * The entry of L1's tables that the instruction at hand stores to, as an 8-byte index; q 0: it is no such store. `partial`:
-   * it writes a part of the entry only, as a one-byte instruction does.
+   * it writes a part of the entry only, as a one-byte instruction does. `keepsAd`: a locked instruction that leaves A and D as it
+   * finds them.
    */
-  readonly store = { q: 0, lo: 0, hi: 0, partial: false };
+  readonly store = { q: 0, lo: 0, hi: 0, partial: false, keepsAd: false };
   /** Where the paging-structure cache lets a walk begin (src/mmu/hardware.ts). */
   readonly pscHit: PscHit = new PscHit();
   /** KVM_EXIT_DIRTY_RING_FULL: why the last entry into the guest was refused. */
@@ -141,7 +142,8 @@ export function* exitGuest(vcpu: Vcpu): Steps<void> {
   const { cpu, kvm } = vcpu;
   const mode = vcpu.word(VCPU.mode);
   if (kvm.config.slowAckRate > 0) yield* acknowledgeSlowly(vcpu);
-  const session = kvm.w[mode]! & ~MODE_MASK;
+  // Who kicks the vCPU changes its mode only, and may do so now.
+  const session = kvm.arena.bits(mode, ~MODE_MASK);
   if (cpu.stepped && cpu.stops(Op.Store, mode)) yield;
   cpu.store(mode, session | OUTSIDE_GUEST_MODE);
   cpu.notify(mode);

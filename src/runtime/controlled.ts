@@ -8,6 +8,7 @@ import type { CustomActor } from '../actors/context.ts';
 import { actorIdentity } from '../actors/context.ts';
 import { mayStayAway, stayAway } from '../actors/idle.ts';
 import { Arena } from '../arena/arena.ts';
+import { watchedArena, type PlainWatch } from '../arena/watched.ts';
 import type { Layout } from '../arena/layout.ts';
 import { HELD_SLOTS, type Cpu } from '../cpu/cpu.ts';
 import { PlainCpu, RunLog, type OpListener } from '../cpu/plain-cpu.ts';
@@ -48,6 +49,8 @@ export interface ControlledOptions {
   readonly starvationSteps?: number | undefined;
   /** Steps after which a run is cut off as inconclusive. */
   readonly maxSteps?: number;
+  /** Told of every access of the model, the boot's and the judge's too, that is no visible operation; slow. */
+  readonly watch?: PlainWatch | undefined;
 }
 
 export interface ControlledResult {
@@ -94,12 +97,14 @@ export class ControlledRuntime implements Overseer {
     this.entriesFrom = options.layout.pml;
     this.maxSteps = options.maxSteps ?? DEFAULT_MAX_STEPS;
     this.arena = Arena.tracked(options.layout);
-    this.kvm = bootMachine(options.machine, this.arena, options.engine);
+    const { watch } = options;
+    const seen = watch === undefined ? this.arena : watchedArena(this.arena, watch);
+    this.kvm = bootMachine(options.machine, seen, options.engine);
     this.arena.takeBootImage();
     this.cpus = options.machine.actors.map(
       (spec, actor) => new PlainCpu(this.arena, this.log, { actor, ...actorIdentity(spec) }),
     );
-    this.interleaver = new Interleaver(this.cpus, this.arena.w, this);
+    this.interleaver = new Interleaver(this.cpus, this.arena, this);
     this.kvm.observer = options.judge.observer(this.kvm, this.report);
     const { observer } = this.kvm;
     if (observer.plainStore64 !== Observer.prototype.plainStore64) {

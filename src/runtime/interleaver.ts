@@ -7,6 +7,7 @@
  * suspended; only an actor that makes room for one with a lower number is. The numbers on the stack increase, so that nobody is
  * on it twice, and whoever drives a pass (the first of the cast) is at its bottom, with the deepest calls.
  */
+import type { Arena } from '../arena/arena.ts';
 import type { PlainCpu, StepTaker } from '../cpu/plain-cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -31,7 +32,7 @@ export class Interleaver implements StepTaker {
   /** The actor that moves or moved last; -1 before the first step. */
   current = -1;
   private readonly cpus: readonly PlainCpu[];
-  private readonly w: Int32Array;
+  private readonly arena: Arena;
   private readonly overseer: Overseer;
   private readonly enabled: Int32Array;
   private actors: (Steps<void> | undefined)[] = [];
@@ -43,9 +44,9 @@ export class Interleaver implements StepTaker {
   /** Actors that have not ended. */
   private live = 0;
 
-  constructor(cpus: readonly PlainCpu[], w: Int32Array, overseer: Overseer) {
+  constructor(cpus: readonly PlainCpu[], arena: Arena, overseer: Overseer) {
     this.cpus = cpus;
-    this.w = w;
+    this.arena = arena;
     this.overseer = overseer;
     this.enabled = new Int32Array(cpus.length);
   }
@@ -99,7 +100,8 @@ export class Interleaver implements StepTaker {
 
   /** Chooses who goes next; false if it is the one that moved last. */
   private choose(): boolean {
-    const { cpus, w, enabled, actors, scheduler, current } = this;
+    const { cpus, enabled, actors, scheduler, current } = this;
+    const { w } = this.arena;
     let count = 0;
     let currentEnabled = false;
     for (let i = 0; i < cpus.length; i++) {
@@ -126,6 +128,7 @@ export class Interleaver implements StepTaker {
     if (!fair && currentEnabled && next !== current && !cpus[current]!.atSafepoint) this.preemptions++;
     scheduler.step?.(next);
     this.next = next;
+    this.arena.running = next;
     return next !== current;
   }
 }

@@ -63,6 +63,7 @@ export function runActor<Measures>(
 ): ActorReply<Measures> {
   const layout = computeLayout(task.machine.dims);
   const arena = Arena.attach(layout, task.buffer);
+  arena.running = task.actor;
   const kvm = new Kvm(task.machine.config, arena, equipment.engine);
   const spec = task.machine.actors[task.actor]!;
   const cpu = new AtomicCpu(arena, {

@@ -78,6 +78,7 @@ export function bootMachine(machine: Machine, arena: Arena, engine: Engine): Kvm
     else populate(past.root === ROOT_L1 ? l1 : l2, past);
   }
   for (const vcpu of l2) runAlone(loadRoot(vcpu, 0));
+  kvm.dividePools();
   return kvm;
 }
 

@@ -1,7 +1,7 @@
 /** Clearing D bits of shadow leaves where logging goes by them (kernel-facts 3.1, Q45). */
 import type { Cpu } from '../../cpu/cpu.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
-import { isWritable, SPTE_W } from '../format.ts';
+import { isWritable, SPTE_AD_MASK_HI, SPTE_W } from '../format.ts';
 import type { Kvm } from '../kvm.ts';
 import { RmapIterator } from '../pte-list.ts';
 import { mmuSpteUpdate } from '../rmap.ts';
@@ -18,9 +18,8 @@ export function* rmapClearDirty(kvm: Kvm, cpu: Cpu, head: number): Steps<boolean
   let flush = false;
   for (let sptep = iterator.first(kvm, head, cpu.mmuReleases); sptep !== 0; sptep = iterator.next(kvm)) {
     const word = sptep * 2;
-    if (adNeedWriteProtect(kvm.w[word + 1]!)) {
+    if (adNeedWriteProtect(kvm.arena.bits(word + 1, SPTE_AD_MASK_HI))) {
       // spte_wrprot_for_clear_dirty(): one atomic bit, so that a D set meanwhile stays.
-      if (!isWritable(kvm.w[word]!)) continue;
       kvm.assertMmuWrite(cpu, 'an SPTE');
       if (cpu.stepped && cpu.stops(Op.And, word)) yield;
       const old = cpu.and(word, ~SPTE_W);

@@ -17,6 +17,7 @@ import { faultinPfn, isInvalidated } from '../host/faultin.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEMSLOT_INVALID, MEMSLOT_GONE } from '../memslot.ts';
 import { handleMmioPageFault, setMmioSpte } from '../mmio.ts';
 import { accountHugeNxPage } from '../nx-list.ts';
+import { heldHi, heldLo } from '../held-spte.ts';
 import { topupVcpuCache } from '../memory-cache.ts';
 import { sptepOf, sptepToSp } from '../shadow-page.ts';
 import { spteChildSp, spteTable } from '../spte.ts';
@@ -213,12 +214,13 @@ export function hugepageAdjust(vcpu: Vcpu, fault: Fault): void {
 
 /** disallowed_hugepage_adjust(): with NX on, a table at the goal level means one level lower. */
 export function disallowedHugepageAdjust(vcpu: Vcpu, fault: Fault, sptep: number, level: number): void {
-  const { w, engine } = vcpu.kvm;
-  const lo = w[sptep * 2]!;
+  const { kvm } = vcpu;
+  const { engine } = kvm;
+  const lo = heldLo(kvm, sptep);
   if (level === 1 || level !== fault.goalLevel || !isShadowPresent(lo) || isLarge(lo)) return;
-  const hi = w[sptep * 2 + 1]!;
-  if (!engine.tableForbidsHuge(vcpu.kvm, lo, hi)) return;
-  vcpu.kvm.observer.hugeForbidden(vcpu.cpu, spteChildSp(vcpu.kvm, lo, hi));
+  const hi = heldHi(kvm, sptep);
+  if (!engine.tableForbidsHuge(kvm, lo, hi)) return;
+  kvm.observer.hugeForbidden(vcpu.cpu, spteChildSp(kvm, lo, hi));
   fault.goalLevel--;
 }
 
@@ -270,6 +272,6 @@ function* fetch(vcpu: Vcpu, fault: Fault): Steps<number> {
 /** The entry one level down, below the table that `sptep` points to. */
 export function childSptep(vcpu: Vcpu, sptep: number, l2Gfn: number, level: number): number {
   const { kvm } = vcpu;
-  const table = spteTable(kvm, kvm.w[sptep * 2]!, kvm.w[sptep * 2 + 1]!);
+  const table = spteTable(kvm, heldLo(kvm, sptep), heldHi(kvm, sptep));
   return kvm.tablesQ + (table << kvm.tableBits) + walkIndex(kvm, l2Gfn, level - 1);
 }

@@ -4,6 +4,7 @@ import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { flushRemoteTlbs } from '../flush.ts';
 import { isLarge, isShadowPresent } from '../format.ts';
+import { heldHi, heldLo } from '../held-spte.ts';
 import type { Kvm } from '../kvm.ts';
 import { cachePop } from '../memory-cache.ts';
 import type { MemSlot } from '../memslot.ts';
@@ -28,7 +29,7 @@ import type { Vcpu } from '../vcpu.ts';
 import { slotGfnWriteProtect } from './write-protect.ts';
 import { clearSpWriteFloodingCount } from './pte-write.ts';
 import { markUnsync, spUnsyncChildren } from './unsync.ts';
-import { commitZap, countIndirectPage, dropParentPte, zapPages } from './zap.ts';
+import { commitZap, countIndirectPage, countWriteTracked, dropParentPte, zapPages } from './zap.ts';
 
 /** account_shadowed(): the gfn becomes read-only at every level and alias, and may not be huge (A8, Q41). */
 export function* accountShadowed(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<void> {
@@ -64,10 +65,7 @@ export function* getShadowPage(vcpu: Vcpu, gfn: number, role: number): Steps<num
   if (!direct) {
     const slot = kvm.slotOf(gfn);
     if (slot === undefined) throw new Error(`L1's table at gfn ${gfn} is in no memslot`);
-    if (roleLevel(role) > 1) {
-      const word = slot.writeTrackWord(gfn);
-      kvm.arena.put(word, kvm.w[word]! + 1);
-    }
+    if (roleLevel(role) > 1) yield* countWriteTracked(kvm, cpu, slot, gfn, 1);
     slot.adjustDisallowLpage(gfn, 1);
     yield* kvm.engine.accountShadowed(kvm, cpu, slot, gfn);
   }
@@ -95,9 +93,9 @@ export function* getChildSp(
 ): Steps<number> {
   const { kvm } = vcpu;
   const role = kvm.engine.childRole(spRole(kvm, sptepToSp(kvm, sptep)), direct, access);
-  const lo = kvm.w[sptep * 2]!;
+  const lo = heldLo(kvm, sptep);
   if (isShadowPresent(lo) && !isLarge(lo)) {
-    const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
+    const child = spteChildSp(kvm, lo, heldHi(kvm, sptep));
     if (child !== 0 && kvm.engine.childIsReusable(kvm, child, gfn, role)) return 0;
   }
   return yield* getShadowPage(vcpu, gfn, role);
@@ -114,7 +112,7 @@ export function childIsReusable(kvm: Kvm, childSp: number, gfn: number, role: nu
  */
 export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<void> {
   const { kvm, cpu, caches } = vcpu;
-  const lo = kvm.w[sptep * 2]!;
+  const lo = heldLo(kvm, sptep);
   kvm.observer.linkBegin(cpu, sptep, sp, true);
   if (isShadowPresent(lo)) {
     const parent = sptepToSp(kvm, sptep);
@@ -126,7 +124,7 @@ export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<vo
       yield* flushRemoteTlbs(kvm, cpu, 'fault', gfn, kvm.engine.splitFlushPages(kvm, level));
     } else {
       // Only a huge page leaves a gfn behind by which what was under the entry could be named.
-      dropParentPte(kvm, cpu, spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!), sptep);
+      dropParentPte(kvm, cpu, spteChildSp(kvm, lo, heldHi(kvm, sptep)), sptep);
       yield* flushRemoteTlbs(kvm, cpu, 'fault');
     }
   }
@@ -143,9 +141,9 @@ export function* linkShadowPage(vcpu: Vcpu, sptep: number, sp: number): Steps<vo
 /** validate_direct_spte(): a direct child of another access is unlinked (kernel-facts 5.2 step 7, B-12). */
 export function* validateDirectSpte(vcpu: Vcpu, sptep: number, directAccess: number): Steps<void> {
   const { kvm, cpu } = vcpu;
-  const lo = kvm.w[sptep * 2]!;
+  const lo = heldLo(kvm, sptep);
   if (!isShadowPresent(lo) || isLarge(lo)) return;
-  const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
+  const child = spteChildSp(kvm, lo, heldHi(kvm, sptep));
   if (roleAccess(spRole(kvm, child)) === directAccess) return;
   if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   dropParentPte(kvm, cpu, child, sptep);

@@ -2,6 +2,7 @@
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { ACC_WRITE, isShadowPresent, sptePfn } from '../format.ts';
 import { prefetchAllowed } from '../host/faultin.ts';
+import { heldLo } from '../held-spte.ts';
 import { KVM } from '../kvm.ts';
 import { roleAccess, roleDirect, roleLevel } from '../role.ts';
 import { pageGetGfn, spGfn, spRole, spteIndex, sptepOf, sptepToSp } from '../shadow-page.ts';
@@ -46,7 +47,7 @@ function* prefetchDirect(
   const access = roleAccess(spRole(kvm, sp));
   for (let index = first; index < first + window; index++) {
     const sptep = sptepOf(kvm, sp, index);
-    if (index === own || isShadowPresent(kvm.w[sptep * 2]!)) continue;
+    if (index === own || isShadowPresent(heldLo(kvm, sptep))) continue;
     const gfn = pageGetGfn(kvm, sp, index);
     if (slotRefuses(fault, gfn, access) || !(yield* prefetchAllowed(cpu, fault.slot, gfn))) return;
     yield* setSpte(vcpu, fault, sptep, access, gfn, true);
@@ -66,7 +67,7 @@ function* prefetchIndirect(
   const f = kvm.format;
   for (let index = first; index < first + window; index++) {
     const sptep = sptepOf(kvm, sp, index);
-    if (index === own || isShadowPresent(kvm.w[sptep * 2]!)) continue;
+    if (index === own || isShadowPresent(heldLo(kvm, sptep))) continue;
     const q = gpteQ(kvm, spGfn(kvm, sp), index);
     if (cpu.stepped && cpu.stops(Op.Load64, q * 2)) yield;
     cpu.load64(q);

@@ -6,6 +6,7 @@ import type { Cpu } from '../../cpu/cpu.ts';
 import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { isLastSpte, isShadowPresent } from '../format.ts';
+import { heldHi, heldLo } from '../held-spte.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import { clearMmioSpte, isMmioSpte } from '../mmio-spte.ts';
 import { roleLevel } from '../role.ts';
@@ -75,8 +76,8 @@ export function clearSpWriteFloodingCount(kvm: Kvm, sp: number): void {
  * @returns true if a present entry went, and the TLBs must be flushed
  */
 export function* zapWrittenSpte(kvm: Kvm, cpu: Cpu, sptep: number): Steps<boolean> {
-  const lo = kvm.w[sptep * 2]!;
-  const hi = kvm.w[sptep * 2 + 1]!;
+  const lo = heldLo(kvm, sptep);
+  const hi = heldHi(kvm, sptep);
   if (!isShadowPresent(lo)) {
     if (isMmioSpte(kvm.format, lo, hi)) yield* clearMmioSpte(cpu, sptep);
     return false;

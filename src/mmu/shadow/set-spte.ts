@@ -5,6 +5,7 @@ import { markPageDirty } from '../dirty-log.ts';
 import { RET_PF_EMULATE, RET_PF_FIXED, RET_PF_SPURIOUS } from '../errno.ts';
 import { flushRemoteTlbs } from '../flush.ts';
 import { ACC_WRITE, isLarge, isShadowPresent, isWritable, sptePfn } from '../format.ts';
+import { heldHi, heldLo } from '../held-spte.ts';
 import type { MemSlot } from '../memslot.ts';
 import { dropLeaf, mmuSpteUpdate, mustRecycle, rmapAdd } from '../rmap.ts';
 import { rmapLock, rmapUnlock } from '../rmap-lock.ts';
@@ -57,11 +58,11 @@ export function* setSpte(
   // A prefetch looks its frames up under mmu_lock, with no invalidation in progress.
   const pfn = prefetched ? slot.pfn(baseGfn) : fault.pfn - (fault.gfn - baseGfn);
   const word = sptep * 2;
-  let oldLo = kvm.w[word]!;
+  let oldLo = heldLo(kvm, sptep);
   let flush = false;
   let wasRmapped = false;
   if (isShadowPresent(oldLo)) {
-    const oldHi = kvm.w[word + 1]!;
+    const oldHi = heldHi(kvm, sptep);
     if (level > 1 && !isLarge(oldLo)) {
       if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
       dropParentPte(kvm, cpu, spteChildSp(kvm, oldLo, oldHi), sptep);
@@ -71,8 +72,12 @@ export function* setSpte(
       yield* dropLeaf(kvm, cpu, sptep);
       flush = true;
     } else wasRmapped = true;
-    if (!wasRmapped) oldLo = 0;
   }
+  if (wasRmapped) {
+    if (cpu.stepped && cpu.stops(Op.Load64, word)) yield;
+    cpu.load64(sptep);
+    oldLo = cpu.lo;
+  } else oldLo = 0;
   const hostWritable = prefetched ? slot.hostWritable(baseGfn) : fault.hostWritable;
   // make_spte() asks only where it is about to set W anew.
   const asksWrite = (access & ACC_WRITE) !== 0 && hostWritable && !isWritable(oldLo);
@@ -96,7 +101,9 @@ export function* setSpte(
   let result = RET_PF_FIXED;
   if (wasRmapped) {
     // A and D may be set by hardware in the meantime; the exchange sees them.
-    if (kvm.w[word] === lo && kvm.w[word + 1] === hi) result = RET_PF_SPURIOUS;
+    if (cpu.stepped && cpu.stops(Op.Load64, word)) yield;
+    cpu.load64(sptep);
+    if (cpu.lo === lo && cpu.hi === hi) result = RET_PF_SPURIOUS;
     else {
       if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
       if (mmuSpteUpdate(kvm, cpu, sptep, lo, hi)) flush = true;

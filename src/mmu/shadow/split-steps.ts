@@ -1,7 +1,7 @@
 /** The default steps of the split: profile P1 (kernel-facts 3.6 to 3.10). */
 import type { Pool } from '../../arena/pool.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
-import type { Steps } from '../../cpu/steps.ts';
+import { Op, type Steps } from '../../cpu/steps.ts';
 import { C } from '../../cpu/counters.ts';
 import { HELD_SLOTS } from '../../cpu/cpu.ts';
 import { CACHE_OBJECTS } from '../config.ts';
@@ -9,6 +9,7 @@ import type { AfterAttempt } from '../engine.ts';
 import { splitCacheAllowance } from '../environment.ts';
 import { EAGAIN, ENOMEM } from '../errno.ts';
 import { isLarge, isShadowPresent, SPTE_PS } from '../format.ts';
+import { heldLo } from '../held-spte.ts';
 import type { Kvm } from '../kvm.ts';
 import { cacheCount, cachePop, cacheTopup, splitDescMin, type SplitCaches } from '../memory-cache.ts';
 import { pteListAdd } from '../pte-list.ts';
@@ -143,41 +144,43 @@ export function getSpForSplit(pass: SplitPass, hugeSptep: number): number {
   return sp;
 }
 
-/**
- * The loop of shadow_mmu_split_huge_page() (3.7 step 2), plain over two 32-bit words per entry: a new table cannot be
- * seen by anybody, and a reused one changes only from non-present to present.
- */
-export function fillSplitChild(pass: SplitPass, sp: number, from: number): number {
-  const { kvm, cpu } = pass;
-  const { entries } = kvm;
+/** What the loop of shadow_mmu_split_huge_page() is about: the entries of a child, their rmap heads, the value of the first. */
+interface Filling {
+  readonly level: number;
+  readonly sptep: number;
+  readonly head: number;
+  readonly step: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+function beginFilling({ kvm, cpu, slot, hugeLo, hugeHi }: SplitPass, sp: number): Filling {
   const role = spRole(kvm, sp);
   const level = roleLevel(role);
-  kvm.engine.makeHugePageSplitSpte(kvm, cpu, pass.hugeLo, pass.hugeHi, level, roleAccess(role));
+  kvm.engine.makeHugePageSplitSpte(kvm, cpu, hugeLo, hugeHi, level, roleAccess(role));
   const { lo, hi } = cpu;
-  const step = kvm.pages(level) << 12;
   const sptep = kvm.tablesQ + (spTable(kvm, sp) << kvm.tableBits);
-  const head = pass.slot.rmapWord(spGfn(kvm, sp), level);
+  return { level, sptep, head: slot.rmapWord(spGfn(kvm, sp), level), step: kvm.pages(level) << 12, lo, hi };
+}
+
+/** The loop (3.7 step 2), plain over two 32-bit words per entry: a new table cannot be seen by anybody. */
+export function fillSplitChild(pass: SplitPass, sp: number, from: number): number {
+  const { kvm } = pass;
+  const { entries } = kvm;
+  const filling = beginFilling(pass, sp);
+  const { level, sptep, head, step, lo, hi } = filling;
   kvm.arena.touchRange(sptep * 2, entries * 2);
   kvm.arena.touchRange(head, entries);
   const run = kvm.fillEmpty((sptep + from) * 2, head + from, head + entries, lo, hi, from * step, step);
   updatePageStats(kvm, level, run);
   if (from + run === entries) return entries;
-  return fillRest(pass, level, sptep, head, from + run, lo, hi);
+  return fillRest(pass, filling, from + run);
 }
 
 /** The rest of the loop, from an entry on that is present or whose rmap head is not empty. */
-function fillRest(
-  pass: SplitPass,
-  level: number,
-  sptep: number,
-  head: number,
-  from: number,
-  lo: number,
-  hi: number,
-): number {
+function fillRest(pass: SplitPass, { level, sptep, head, step, lo, hi }: Filling, from: number): number {
   const { kvm, cpu, caches } = pass;
   const { w, entries } = kvm;
-  const step = kvm.pages(level) << 12;
   let filled = 0;
   let i = from;
   for (; i < entries; i++) {
@@ -189,6 +192,31 @@ function fillRest(
     }
     w[word] = lo | (i * step);
     w[word + 1] = hi;
+    filled++;
+    if (mustRecycle(kvm, cpu, pteListAdd(kvm, caches.desc, sptep + i, head + i))) break;
+  }
+  updatePageStats(kvm, level, filled);
+  return i;
+}
+
+/**
+ * The loop for a child that was there before: others may have linked it, and then vCPUs walk through it. What is present stays;
+ * each hole is filled by a store of its own (mmu_spte_set()), which they see at once.
+ */
+export function* fillReusedChild(pass: SplitPass, sp: number, from: number): Steps<number> {
+  const { kvm, cpu, caches } = pass;
+  const { entries } = kvm;
+  const { level, sptep, head, step, lo, hi } = beginFilling(pass, sp);
+  let filled = 0;
+  let i = from;
+  for (; i < entries; i++) {
+    const present = heldLo(kvm, sptep + i);
+    if (isShadowPresent(present)) {
+      if (level > 1 && !isLarge(present)) pass.childHasTables = true;
+      continue;
+    }
+    if (cpu.stepped && cpu.stops(Op.Store64, (sptep + i) * 2)) yield;
+    cpu.store64(sptep + i, lo | (i * step), hi);
     filled++;
     if (mustRecycle(kvm, cpu, pteListAdd(kvm, caches.desc, sptep + i, head + i))) break;
   }
@@ -211,7 +239,7 @@ export function linkSplitChild(pass: SplitPass, hugeSptep: number, sp: number): 
 }
 
 /** Nothing is left to do once the child is linked. */
-export function splitLinked(_pass: SplitPass, _sp: number): void {}
+export const splitLinked = (_pass: SplitPass, _sp: number): undefined => undefined;
 
 /** Huge leaf at a level above 4K: what the handler expects to find in a head. */
 export const isHugeSpte = (lo: number): boolean => isShadowPresent(lo) && (lo & SPTE_PS) !== 0;

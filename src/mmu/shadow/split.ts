@@ -5,6 +5,7 @@ import { Op, type Steps } from '../../cpu/steps.ts';
 import { KVM_MIN_FREE_MMU_PAGES, PG_LEVEL_1G, PG_LEVEL_4K } from '../config.ts';
 import { EAGAIN, EEXIST, ENOMEM, ENOSPC } from '../errno.ts';
 import { flushRemoteTlbs } from '../flush.ts';
+import { heldLo } from '../held-spte.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import type { SplitCaches } from '../memory-cache.ts';
 import type { MemSlot } from '../memslot.ts';
@@ -117,7 +118,10 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
           if (sp === 0) result = refuseChild(pass);
           else {
             if (engine.locksRmaps) yield* lockAllRmaps(kvm, cpu);
-            const filled = fillChild(pass, sptep, sp);
+            kvm.observer.splitChild(cpu, sptep, sp);
+            const filled = pass.childReused
+              ? yield* engine.fillReusedChild(pass, sp, 0)
+              : engine.fillSplitChild(pass, sp, 0);
             if (engine.locksRmaps) yield* unlockAllRmaps(kvm, cpu);
             if (filled < kvm.entries) yield* recycleAndFill(pass, sp, filled);
             const flushes = engine.splitNeedsFlush(pass);
@@ -128,9 +132,13 @@ export function* shadowMmuTrySplitHugePages(pass: SplitPass, walk: RmapWalk): St
             else dropSpte(kvm, cpu, sptep);
             if (flushes && !engine.splitFlushesBeforeDrop) yield* flushForSplit(pass, sptep);
             if (cpu.stepped && cpu.stops(Op.Store64, sptep * 2)) yield;
-            finishAttempt(pass, sptep, sp);
+            const rest = finishAttempt(pass, sptep, sp);
+            if (rest !== undefined) yield* rest;
           }
         }
+      } else {
+        if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
+        reportNoRoom(pass, sptep);
       }
       const then = engine.afterAttempt(result);
       if (then === 'leave') {
@@ -186,7 +194,7 @@ function skipSpte(pass: SplitPass, sptep: number): boolean {
     });
     return true;
   }
-  if (!isHugeSpte(kvm.w[sptep * 2]!)) {
+  if (!isHugeSpte(heldLo(kvm, sptep))) {
     kvm.observer.broken(cpu, {
       id: 'Q20',
       text: `an rmap above 4K names an SPTE that is not huge`,
@@ -215,15 +223,13 @@ function beginAttempt(pass: SplitPass, hugeSptep: number): number {
   if (mmuAvailablePages(kvm) > kvm.engine.splitMinFreePages) return 0;
   cpu.count(C.splitEnospc);
   kvm.put(KVM.splitFailures, kvm.get(KVM.splitFailures) + 1);
-  kvm.observer.splitAttempt(
-    cpu,
-    pass.gfn,
-    pass.level,
-    kvm.w[hugeSptep * 2]!,
-    kvm.w[hugeSptep * 2 + 1]!,
-    ENOSPC,
-  );
   return ENOSPC;
+}
+
+/** What the tracepoint says of a page for which there is no room. The caller has announced Load64 of the entry. */
+function reportNoRoom({ kvm, cpu, gfn, level }: SplitPass, hugeSptep: number): void {
+  cpu.load64(hugeSptep);
+  kvm.observer.splitAttempt(cpu, gfn, level, cpu.lo, cpu.hi, ENOSPC);
 }
 
 /** The design leaves this page huge; what of it has to be split is left to the faults (H-I). */
@@ -244,12 +250,6 @@ function getChild(pass: SplitPass, hugeSptep: number): number {
   return kvm.engine.getSpForSplit(pass, hugeSptep);
 }
 
-/** 3.7 step 2, up to an entry whose rmap head must be recycled first. */
-function fillChild(pass: SplitPass, hugeSptep: number, sp: number): number {
-  pass.kvm.observer.splitChild(pass.cpu, hugeSptep, sp);
-  return pass.kvm.engine.fillSplitChild(pass, sp, 0);
-}
-
 /** 3.7 step 2c: the head of entry `at` has become too long; it is emptied, and the filling goes on behind the entry. */
 function* recycleAndFill(pass: SplitPass, sp: number, at: number): Steps<void> {
   const { kvm, cpu, slot } = pass;
@@ -260,29 +260,37 @@ function* recycleAndFill(pass: SplitPass, sp: number, at: number): Steps<void> {
     yield* recycleRmap(kvm, cpu, slot, sp, spGfn(kvm, sp) + i * kvm.pages(level), level);
     if (pass.owes) yield* engine.settleDebt(pass, 'F8');
     if (engine.locksRmaps) yield* lockAllRmaps(kvm, cpu);
-    i = engine.fillSplitChild(pass, sp, i + 1);
+    i = pass.childReused
+      ? yield* engine.fillReusedChild(pass, sp, i + 1)
+      : engine.fillSplitChild(pass, sp, i + 1);
     if (engine.locksRmaps) yield* unlockAllRmaps(kvm, cpu);
   }
 }
 
-/** 3.10 steps 3 and 4, and the accounts of a split that worked. The caller has announced Store64 of the entry. */
-function finishAttempt(pass: SplitPass, hugeSptep: number, sp: number): void {
+/**
+ * 3.10 steps 3 and 4, and the accounts of a split that worked. The caller has announced Store64 of the entry.
+ * @returns what a design still does with the linked child
+ */
+function finishAttempt(pass: SplitPass, hugeSptep: number, sp: number): Steps<void> | undefined {
   const { kvm, cpu, level } = pass;
   kvm.engine.linkSplitChild(pass, hugeSptep, sp);
   kvm.observer.splitLinked(cpu, hugeSptep, sp, pass.hugeLo, pass.hugeHi);
-  kvm.engine.splitLinked(pass, sp);
+  const rest = kvm.engine.splitLinked(pass, sp);
   pass.splitsThisHold++;
   cpu.count(C.splitOk);
   cpu.count(level === PG_LEVEL_1G ? C.split1g : C.split2m);
   kvm.observer.progress(cpu);
   kvm.observer.splitAttempt(cpu, pass.gfn, level, pass.hugeLo, pass.hugeHi, 0);
+  return rest;
 }
 
 /** 3.5 step 3: the lock is dropped, the caches are filled, and the caller starts over. */
 function* dropLockAndTopup(pass: SplitPass, hugeSptep: number): Steps<number> {
   const { kvm, cpu, caches, level, gfn } = pass;
-  const lo = kvm.w[hugeSptep * 2]!;
-  const hi = kvm.w[hugeSptep * 2 + 1]!;
+  // For the tracepoint, as KVM reads it.
+  if (cpu.stepped && cpu.stops(Op.Load64, hugeSptep * 2)) yield;
+  cpu.load64(hugeSptep);
+  const { lo, hi } = cpu;
   if (pass.splitsThisHold === 0) cpu.count(C.roundsWithoutSplit);
   pass.splitsThisHold = 0;
   cpu.count(C.splitHolds);

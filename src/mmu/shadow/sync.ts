@@ -6,6 +6,7 @@ import { markPageDirty } from '../dirty-log.ts';
 import { EINTR } from '../errno.ts';
 import { flushRemoteTlbs } from '../flush.ts';
 import { ACC_WRITE, isHostWritable, isWritable, sptePfn } from '../format.ts';
+import { heldHi, heldLo } from '../held-spte.ts';
 import type { Kvm } from '../kvm.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES } from '../memslot.ts';
 import { clearMmioSpte, isMmioSpte, mmioSpteGfn } from '../mmio-spte.ts';
@@ -53,7 +54,7 @@ function* syncPage(vcpu: Vcpu, sp: number): Steps<boolean> {
   let flush = false;
   for (let index = 0; index < kvm.entries; index++) {
     const sptep = sptepOf(kvm, sp, index);
-    if (kvm.w[sptep * 2] === 0 && kvm.w[sptep * 2 + 1] === 0) continue;
+    if (heldLo(kvm, sptep) === 0 && heldHi(kvm, sptep) === 0) continue;
     const q = gpteQ(kvm, spGfn(kvm, sp), index);
     if (cpu.stepped && cpu.stops(Op.Load64, q * 2)) yield;
     cpu.load64(q);
@@ -62,10 +63,10 @@ function* syncPage(vcpu: Vcpu, sp: number): Steps<boolean> {
     const invalid = !isPresentGpte(f, lo) || (kvm.config.l1AdBits && (lo & f.accessedLo) === 0);
     const gfn = sptePfn(lo, hi);
     const access = protectCleanGpte(kvm, gpteAccess(f, lo, hi) & pageAccess, lo);
-    const mmio = isMmioSpte(f, kvm.w[sptep * 2]!, kvm.w[sptep * 2 + 1]!);
+    const mmio = isMmioSpte(f, heldLo(kvm, sptep), heldHi(kvm, sptep));
     if (mmio && !invalid) {
       // sync_mmio_spte()
-      if (gfn !== mmioSpteGfn(kvm.w[sptep * 2]!, kvm.w[sptep * 2 + 1]!)) yield* clearMmioSpte(cpu, sptep);
+      if (gfn !== mmioSpteGfn(heldLo(kvm, sptep), heldHi(kvm, sptep))) yield* clearMmioSpte(cpu, sptep);
     } else if (invalid || kvm.engine.syncDropsSpte(kvm, access, gfn, pageGetGfn(kvm, sp, index))) {
       if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
       yield* dropLeaf(kvm, cpu, sptep);
@@ -90,10 +91,11 @@ function* syncSpte(
   access: number,
 ): Steps<boolean> {
   const { kvm, cpu } = vcpu;
-  const { w, format: f } = kvm;
+  const { format: f } = kvm;
   const slot = kvm.slotOf(gfn);
-  const oldLo = w[sptep * 2]!;
-  const oldHi = w[sptep * 2 + 1]!;
+  if (cpu.stepped && cpu.stops(Op.Load64, sptep * 2)) yield;
+  cpu.load64(sptep);
+  const { lo: oldLo, hi: oldHi } = cpu;
   if (slot === undefined) return false;
   pageSetAccess(kvm, sp, index, access);
   const hostWritable = isHostWritable(f, oldLo, oldHi);
@@ -120,7 +122,7 @@ function* syncSpte(
       yield* markPageDirty(kvm, cpu, slot, gfn);
     }
   }
-  if (w[sptep * 2] === lo && w[sptep * 2 + 1] === hi) return false;
+  if (oldLo === lo && oldHi === hi) return false;
   if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
   return mmuSpteUpdate(kvm, cpu, sptep, lo, hi);
 }

@@ -9,6 +9,7 @@ import { Op, type Steps } from '../../cpu/steps.ts';
 import { spinLock, spinUnlock, type SpinLock } from '../../locks/spinlock.ts';
 import { KernelBug } from '../bug.ts';
 import { isLarge, isShadowPresent } from '../format.ts';
+import { heldHi, heldLo } from '../held-spte.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import type { MemSlot } from '../memslot.ts';
 import { pteListEntries } from '../pte-list.ts';
@@ -175,9 +176,9 @@ export class UnsyncPages {
     let found = 0;
     for (let index = 0; index < kvm.entries; index++) {
       if ((kvm.w[bitmapWord(kvm, sp, index)]! & (1 << (index & 31))) === 0) continue;
-      const word = sptepOf(kvm, sp, index) * 2;
-      const lo = kvm.w[word]!;
-      const child = isShadowPresent(lo) && !isLarge(lo) ? spteChildSp(kvm, lo, kvm.w[word + 1]!) : 0;
+      const sptep = sptepOf(kvm, sp, index);
+      const lo = heldLo(kvm, sptep);
+      const child = isShadowPresent(lo) && !isLarge(lo) ? spteChildSp(kvm, lo, heldHi(kvm, sptep)) : 0;
       if (child !== 0 && spUnsyncChildren(kvm, child) > 0) {
         if (this.add(child, index)) return -1;
         const below = this.collect(child);

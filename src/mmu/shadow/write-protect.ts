@@ -41,10 +41,10 @@ export function* rmapWriteProtect(kvm: Kvm, cpu: Cpu, head: number, ptProtect: b
   let flush = false;
   for (let sptep = iterator.first(kvm, head, cpu.mmuReleases); sptep !== 0; sptep = iterator.next(kvm)) {
     const word = sptep * 2;
-    if (!kvm.engine.needsWriteProtect(kvm, kvm.w[word]!, kvm.w[word + 1]!, ptProtect)) continue;
     if (cpu.stepped && cpu.stops(Op.Load64, word)) yield;
     cpu.load64(sptep);
     const { lo, hi } = cpu;
+    if (!kvm.engine.needsWriteProtect(kvm, lo, hi, ptProtect)) continue;
     if (cpu.stepped && cpu.stops(Op.Exchange64, word)) yield;
     if (kvm.engine.spteWriteProtect(kvm, cpu, sptep, lo, hi, ptProtect)) flush = true;
   }

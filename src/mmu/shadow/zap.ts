@@ -4,7 +4,9 @@ import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { flushRemoteTlbs, makeAllCpusRequest } from '../flush.ts';
 import { isLastSpte, isShadowPresent } from '../format.ts';
+import { heldHi, heldLo } from '../held-spte.ts';
 import { KVM, type Kvm } from '../kvm.ts';
+import type { MemSlot } from '../memslot.ts';
 import { clearMmioSpte, isMmioSpte } from '../mmio-spte.ts';
 import { unaccountHugeNxPage } from '../nx-list.ts';
 import { pteListEntries, pteListRemove } from '../pte-list.ts';
@@ -38,7 +40,22 @@ export function dropParentPte(kvm: Kvm, cpu: Cpu, childSp: number, sptep: number
 
 /** indirect_shadow_pages, which an emulated write of L1 reads without any lock (B-55). */
 export function* countIndirectPage(kvm: Kvm, cpu: Cpu, by: 1 | -1): Steps<void> {
-  const word = kvm.base + KVM.indirectShadowPages;
+  yield* countForL1(kvm, cpu, kvm.base + KVM.indirectShadowPages, by);
+}
+
+/** kvm_slot_page_track_add_page() and _remove_page(): a fault of L1 reads the count before it takes any lock (A2). */
+export function* countWriteTracked(
+  kvm: Kvm,
+  cpu: Cpu,
+  slot: MemSlot,
+  gfn: number,
+  by: 1 | -1,
+): Steps<void> {
+  yield* countForL1(kvm, cpu, slot.writeTrackWord(gfn), by);
+}
+
+/** A count that changes under mmu_lock, and that vCPUs which run L1 read without it. */
+function* countForL1(kvm: Kvm, cpu: Cpu, word: number, by: 1 | -1): Steps<void> {
   if (kvm.config.l1Vcpus === 0) {
     kvm.arena.put(word, kvm.w[word]! + by);
     return;
@@ -53,10 +70,7 @@ function* unaccountShadowed(kvm: Kvm, cpu: Cpu, sp: number): Steps<void> {
   const slot = kvm.slotOf(gfn);
   yield* countIndirectPage(kvm, cpu, -1);
   if (slot === undefined) return;
-  if (roleLevel(spRole(kvm, sp)) > 1) {
-    const word = slot.writeTrackWord(gfn);
-    kvm.arena.put(word, kvm.w[word]! - 1);
-  }
+  if (roleLevel(spRole(kvm, sp)) > 1) yield* countWriteTracked(kvm, cpu, slot, gfn, -1);
   slot.adjustDisallowLpage(gfn, -1);
 }
 
@@ -74,15 +88,15 @@ export function* prepareZap(kvm: Kvm, cpu: Cpu, sp: number, invalid: number[]): 
   let added = yield* zapUnsyncChildren(kvm, cpu, sp, invalid);
   for (let index = 0; index < kvm.entries; index++) {
     const sptep = sptepOf(kvm, sp, index);
-    const lo = kvm.w[sptep * 2]!;
+    const lo = heldLo(kvm, sptep);
     if (!isShadowPresent(lo)) {
-      if (isMmioSpte(kvm.format, lo, kvm.w[sptep * 2 + 1]!)) yield* clearMmioSpte(cpu, sptep);
+      if (isMmioSpte(kvm.format, lo, heldHi(kvm, sptep))) yield* clearMmioSpte(cpu, sptep);
       continue;
     }
     if (cpu.stepped && cpu.stops(Op.Exchange64, sptep * 2)) yield;
     if (isLastSpte(lo, level)) yield* dropLeaf(kvm, cpu, sptep);
     else {
-      const child = spteChildSp(kvm, lo, kvm.w[sptep * 2 + 1]!);
+      const child = spteChildSp(kvm, lo, heldHi(kvm, sptep));
       dropParentPte(kvm, cpu, child, sptep);
       // A nested child nobody points to any more is zapped with its parent.
       if (kvm.engine.zapsOrphan(kvm, child)) {

@@ -20,8 +20,7 @@ export const tdpParentSptep = (kvm: Kvm, sp: number): number => kvm.w[kvm.header
 
 /** atomic64_add() on a statistic that holders of a shared mmu_lock change; nobody decides anything by it. */
 export function addStatistic(kvm: Kvm, field: number, by: number): void {
-  if (kvm.arena.tracked) kvm.put(field, kvm.get(field) + by);
-  else Atomics.add(kvm.w, kvm.base + field, by);
+  kvm.arena.tally(kvm.base + field, by);
 }
 
 /** tdp_mmu_alloc_sp(): from the caches that the fault has topped up. Not yet initialised, but for its table. */

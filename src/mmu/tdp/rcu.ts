@@ -10,6 +10,7 @@ import { type Cpu, HELD_RCU, HELD_TDP_PAGES } from '../../cpu/cpu.ts';
 import { C } from '../../cpu/counters.ts';
 import { Op, type Steps } from '../../cpu/steps.ts';
 import { type SpinLock, spinLock, spinUnlock } from '../../locks/spinlock.ts';
+import { CACHE_OBJECTS } from '../config.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import { SP, spPut, spTable } from '../shadow-page.ts';
 
@@ -139,7 +140,10 @@ export const RCU_RESERVE = 128;
 
 /** Before an allocation, with no lock held: gets queued tables back when the pool runs low. */
 export function* rcuMakeRoom(kvm: Kvm, cpu: Cpu): Steps<void> {
-  if (kvm.tablePool.capacity - kvm.tablePool.live < RCU_RESERVE) yield* rcuBarrier(kvm, cpu);
+  const { tablePool } = kvm;
+  // What others have left is looked at only when one's own share does not suffice for a topup.
+  if (tablePool.ownRoom >= CACHE_OBJECTS) return;
+  if (tablePool.capacity - tablePool.live < RCU_RESERVE) yield* rcuBarrier(kvm, cpu);
 }
 
 /** Pages that wait for their grace period. */

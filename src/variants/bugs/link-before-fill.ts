@@ -2,7 +2,7 @@ import { defineVariant } from '../define.ts';
 
 /**
  * The child is linked while it is still empty, and filled afterwards (mutant m10; order of kernel-facts 10.4). Walkers
- * meet an empty table, and the entries appear by plain stores to a reachable table.
+ * meet an empty table, and the entries appear one by one in a table that is in use.
  */
 export default defineVariant({
   name: 'link-before-fill',
@@ -12,8 +12,12 @@ export default defineVariant({
   caughtBy: ['Q35', 'Q34', 'D15'],
   apply: (base) => ({
     fillSplitChild: (pass) => pass.kvm.entries,
-    splitLinked: (pass, sp) => {
-      base.fillSplitChild(pass, sp, 0);
+    // oxlint-disable-next-line require-yield
+    *fillReusedChild(pass) {
+      return pass.kvm.entries;
+    },
+    *splitLinked(pass, sp) {
+      yield* base.fillReusedChild(pass, sp, 0);
     },
   }),
 });

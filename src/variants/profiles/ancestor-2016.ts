@@ -66,7 +66,10 @@ export default defineVariant({
     fillSplitChild: fillWithoutDescriptors,
     afterAttempt: (result) => (result === EEXIST ? 'next' : base.afterAttempt(result)),
     splitNeedsFlush: () => false,
-    splitLinked: (pass) => pass.owe(),
+    splitLinked: (pass) => {
+      pass.owe();
+      return undefined;
+    },
     settleDebt: settle,
   }),
 });

@@ -54,7 +54,10 @@ function* settleDebt(pass: SplitPass, place: DebtPlace, forgets: DebtPlace | und
 export const deferredFlush = (forgets?: DebtPlace): Partial<Engine> => ({
   profile: 'P3',
   splitNeedsFlush: () => false,
-  splitLinked: (pass) => pass.owe(),
+  splitLinked: (pass) => {
+      pass.owe();
+      return undefined;
+    },
   settleDebt: (pass, place) => settleDebt(pass, place, forgets),
   walkYieldPages: (kvm, pagesBehind, level) => pagesBehind - 1 + kvm.pages(level),
 });
