@@ -7,7 +7,9 @@ import { RCU_RESERVE } from '../mmu/tdp/rcu.ts';
 /** Sizes of everything, from the configuration alone. */
 export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
   const mmuPages = config.nrMmuPages > 0 ? config.nrMmuPages : defaultMmuPages(config.slots);
-  const cached = CACHE_OBJECTS * (config.vcpus + config.shards);
+  // Each actor has a share of what the boot leaves (src/arena/pool.ts), with room for a topup of its caches in it.
+  const shares = CACHE_OBJECTS * actors;
+  const cached = CACHE_OBJECTS * (config.vcpus + config.shards) + shares;
   const entries = 2 ** config.tableBits;
   const mapped = config.roots.reduce(
     (sum, root) =>
@@ -31,7 +33,7 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
     Math.ceil((slotPages / entries) * (1 + 2 / entries)) + (config.tdpRootLevel + 2) * config.slots.length;
   const tdpTables = config.l1Vcpus > 0 ? 3 * ept01 + RCU_RESERVE : 0;
   const splitDesc = splitDescCapacity(entries);
-  const caches = config.shards * splitDesc + CACHE_OBJECTS * config.vcpus;
+  const caches = config.shards * splitDesc + CACHE_OBJECTS * config.vcpus + shares;
   // Descriptors hold the second and later entries of a head. Aliases need them everywhere; without aliases only tables
   // that lost their parent do.
   const aliased = edits || mapped > slotPages ? Math.max(mapped, slotPages) : Math.ceil(slotPages / 8);
@@ -42,7 +44,7 @@ export function arenaDims(config: KvmConfig, actors: number): ArenaDims {
     actors,
     hashBits: 12,
     tables: Math.min(mmuPages, mostTables) + tdpTables + cached + 16,
-    shadowInfos: (tableRoles / 2) * config.tablePages + CACHE_OBJECTS * config.vcpus + 16,
+    shadowInfos: (tableRoles / 2) * config.tablePages + CACHE_OBJECTS * config.vcpus + shares + 16,
     descs: caches + aliased + Math.ceil(Math.min(mmuPages, mostTables) / 4) + 256,
     slots: config.slots.map(({ baseGfn, npages, basePfn }) => ({
       baseGfn,

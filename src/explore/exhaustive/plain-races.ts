@@ -5,8 +5,8 @@
  * the two steps happened before the other by way of the visible operations: nothing else keeps them in order in the runs that
  * the search leaves out. A run without a race is one whose independent steps can change places without anybody noticing.
  *
- * What counts is bits: hardware that sets A in an entry does not disturb who reads whether the entry is present. A plain write
- * counts for all bits of its word, as it would put back what others have changed meanwhile.
+ * What counts for readers is the bits that change: hardware that sets A in an entry does not disturb who looks whether the entry
+ * is present. A plain write is a race with any other write of its word, as it would put back what was changed meanwhile.
  */
 import type { PlainWatch } from '../../arena/watched.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
@@ -34,6 +34,9 @@ export interface PlainRace {
 
 /** A plain access of the step in progress. */
 interface Touched {
+  /** The word before the step's first plain access. */
+  readonly before: number;
+  /** Bits read. */
   read: number;
   wrote: boolean;
   tallied: boolean;
@@ -123,7 +126,10 @@ export class PlainRaces implements Scheduler, OpListener, PlainWatch {
 
   private touch(word: number): Touched {
     let touched = this.touched.get(word);
-    if (touched === undefined) this.touched.set(word, (touched = { read: 0, wrote: false, tallied: false }));
+    if (touched === undefined) {
+      touched = { before: this.memory[word]!, read: 0, wrote: false, tallied: false };
+      this.touched.set(word, touched);
+    }
     return touched;
   }
 
@@ -131,9 +137,10 @@ export class PlainRaces implements Scheduler, OpListener, PlainWatch {
     if (!this.recorder.settle()) return;
     const { execution, touched } = this;
     const step = execution.count - 1;
-    for (const [word, { read, wrote, tallied }] of touched) {
-      if (wrote) this.access(word, step, true, 'writes', -1);
-      else if (tallied) this.access(word, step, true, 'tallies', -1);
+    for (const [word, { before, read, wrote, tallied }] of touched) {
+      const changed = before ^ this.memory[word]!;
+      if (wrote) this.access(word, step, true, 'writes', changed);
+      else if (tallied) this.access(word, step, true, 'tallies', changed);
       if (read !== 0) this.access(word, step, true, 'reads', read);
     }
     touched.clear();

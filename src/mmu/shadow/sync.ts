@@ -134,10 +134,10 @@ function* syncSpte(
  */
 export function* mmuSyncChildren(vcpu: Vcpu, parent: number, canYield: boolean): Steps<number> {
   const { kvm, cpu } = vcpu;
-  const pages = new UnsyncPages(kvm);
+  const pages = new UnsyncPages(kvm, cpu);
   const invalid: number[] = [];
   let flush = false;
-  while (pages.walk(parent)) {
+  while (yield* pages.walk(parent)) {
     let isProtected = false;
     for (let sp = pages.first(); sp !== 0; sp = pages.next()) {
       const gfn = spGfn(kvm, sp);
@@ -152,7 +152,7 @@ export function* mmuSyncChildren(vcpu: Vcpu, parent: number, canYield: boolean):
     for (let sp = pages.first(); sp !== 0; sp = pages.next()) {
       unlinkUnsyncPage(kvm, sp);
       if ((yield* kvmSyncPage(vcpu, sp, invalid)) === true) flush = true;
-      pages.clearParents();
+      yield* pages.clearParents();
     }
     if (kvm.needbreakVisible && cpu.stepped && cpu.stops(Op.Load, kvm.mmuLock.waitLock)) yield;
     const contended = rwlockNeedbreak(kvm, cpu);

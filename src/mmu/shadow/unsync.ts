@@ -122,14 +122,16 @@ export function* markUnsync(kvm: Kvm, cpu: Cpu, sptep: number): Steps<void> {
 }
 
 /** clear_unsync_child_bit(): mmu_lock is held for write. */
-export function clearUnsyncChildBit(kvm: Kvm, sp: number, index: number): void {
+export function* clearUnsyncChildBit(kvm: Kvm, cpu: Cpu, sp: number, index: number): Steps<void> {
   const word = bitmapWord(kvm, sp, index);
   const children = spUnsyncChildren(kvm, sp);
   if (children === 0) {
     throw new KernelBug('Q17', `page ${sp} has no unsync child to take off its count`, [kvm.header(sp)]);
   }
-  spPut(kvm, sp, SP.unsyncChildren, children - 1);
   kvm.arena.put(word, kvm.w[word]! & ~(1 << (index & 31)));
+  const count = kvm.header(sp) + SP.unsyncChildren;
+  if (cpu.stepped && cpu.stops(Op.Store, count)) yield;
+  cpu.store(count, children - 1);
 }
 
 /** kvm_unlink_unsync_page(): the page is up to date again, or goes away. */
@@ -140,6 +142,7 @@ export function unlinkUnsyncPage(kvm: Kvm, sp: number): void {
 /** struct kvm_mmu_pages with mmu_page_path: one batch of unsync pages, and the way to the one at hand. */
 export class UnsyncPages {
   private readonly kvm: Kvm;
+  private readonly cpu: Cpu;
   private nr = 0;
   private at = 0;
   private readonly sp: number[] = [];
@@ -148,16 +151,17 @@ export class UnsyncPages {
   private readonly parents: number[] = [0, 0, 0, 0, 0, 0];
   private readonly places: number[] = [0, 0, 0, 0, 0, 0];
 
-  constructor(kvm: Kvm) {
+  constructor(kvm: Kvm, cpu: Cpu) {
     this.kvm = kvm;
+    this.cpu = cpu;
   }
 
   /** mmu_unsync_walk(): collects a batch below `root`; false if nothing is unsync. */
-  walk(root: number): boolean {
+  *walk(root: number): Steps<boolean> {
     this.nr = 0;
     if (spUnsyncChildren(this.kvm, root) === 0) return false;
     this.add(root, -1);
-    return this.collect(root) !== 0;
+    return (yield* this.collect(root)) !== 0;
   }
 
   /** mmu_pages_add(): true if the batch is full. */
@@ -171,8 +175,8 @@ export class UnsyncPages {
   }
 
   /** __mmu_unsync_walk(): unsync pages found, or -1 when the batch is full; clears bits that lead nowhere. */
-  private collect(sp: number): number {
-    const { kvm } = this;
+  private *collect(sp: number): Steps<number> {
+    const { kvm, cpu } = this;
     let found = 0;
     for (let index = 0; index < kvm.entries; index++) {
       if ((kvm.w[bitmapWord(kvm, sp, index)]! & (1 << (index & 31))) === 0) continue;
@@ -181,14 +185,14 @@ export class UnsyncPages {
       const child = isShadowPresent(lo) && !isLarge(lo) ? spteChildSp(kvm, lo, heldHi(kvm, sptep)) : 0;
       if (child !== 0 && spUnsyncChildren(kvm, child) > 0) {
         if (this.add(child, index)) return -1;
-        const below = this.collect(child);
+        const below = yield* this.collect(child);
         if (below < 0) return below;
-        if (below === 0) clearUnsyncChildBit(kvm, sp, index);
+        if (below === 0) yield* clearUnsyncChildBit(kvm, cpu, sp, index);
         found += below;
       } else if (child !== 0 && spUnsync(kvm, child)) {
         found++;
         if (this.add(child, index)) return -1;
-      } else clearUnsyncChildBit(kvm, sp, index);
+      } else yield* clearUnsyncChildBit(kvm, cpu, sp, index);
     }
     return found;
   }
@@ -217,11 +221,11 @@ export class UnsyncPages {
   }
 
   /** mmu_pages_clear_parents(): the page at hand is done, so its ancestors forget it. */
-  clearParents(): void {
+  *clearParents(): Steps<void> {
     for (let level = 0; ; level++) {
       const sp = this.parents[level]!;
       if (sp === 0) return;
-      clearUnsyncChildBit(this.kvm, sp, this.places[level]!);
+      yield* clearUnsyncChildBit(this.kvm, this.cpu, sp, this.places[level]!);
       if (spUnsyncChildren(this.kvm, sp) > 0) return;
     }
   }

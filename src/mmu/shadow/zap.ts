@@ -134,12 +134,12 @@ export function* prepareZap(kvm: Kvm, cpu: Cpu, sp: number, invalid: number[]): 
 /** mmu_zap_unsync_children(): what is unsync below goes along, as nobody would find it to sync it. Returns pages added. */
 function* zapUnsyncChildren(kvm: Kvm, cpu: Cpu, parent: number, invalid: number[]): Steps<number> {
   if (spUnsyncChildren(kvm, parent) === 0) return 0;
-  const pages = new UnsyncPages(kvm);
+  const pages = new UnsyncPages(kvm, cpu);
   let added = 0;
-  while (pages.walk(parent)) {
+  while (yield* pages.walk(parent)) {
     for (let sp = pages.first(); sp !== 0; sp = pages.next()) {
       added += yield* prepareZap(kvm, cpu, sp, invalid);
-      pages.clearParents();
+      yield* pages.clearParents();
     }
   }
   return added;
