@@ -37,7 +37,14 @@ export interface GpteValue {
 function entryAt(kvm: Kvm, root: number, level: number, tableGfn: number, index: number): L1Entry {
   const q = gpteQ(kvm, tableGfn, index);
   const { accessedLo, dirtyLo } = kvm.format;
-  return { root, level, tableGfn, q, lo: kvm.arena.bits(q * 2, ~(accessedLo | dirtyLo)), hi: kvm.w[q * 2 + 1]! };
+  return {
+    root,
+    level,
+    tableGfn,
+    q,
+    lo: kvm.arena.bits(q * 2, ~(accessedLo | dirtyLo)),
+    hi: kvm.w[q * 2 + 1]!,
+  };
 }
 
 export const isMapped = (kvm: Kvm, { lo }: L1Entry): boolean => isPresentGpte(kvm.format, lo);

@@ -58,7 +58,7 @@ export function* zapAll(kvm: Kvm, cpu: Cpu): Steps<void> {
 export function* zapGfnRange(kvm: Kvm, cpu: Cpu, start: number, end: number): Steps<void> {
   const [from, to] = kvm.engine.zapGfnRangeBlocks(start, end);
   yield* kvm.writeLock(cpu);
-  mmuInvalidateBegin(kvm, cpu, from, to);
+  yield* mmuInvalidateBegin(kvm, cpu, from, to);
   kvm.observer.zapRange(cpu, start, end, true);
   let flush = false;
   for (const slot of kvm.slots) {

@@ -26,12 +26,13 @@ export function mmuInvalidateUnion(kvm: Kvm, start: number, end: number, others:
 }
 
 /**
- * kvm_mmu_invalidate_begin(): faults on gfns [start, end) fail until the end. `mmu_lock` is held for write, which is why
- * the words need no operation of their own: who reads them holds the lock too.
+ * kvm_mmu_invalidate_begin(): faults on gfns [start, end) fail until the end. `mmu_lock` is held for write. Who reads the range
+ * holds the lock too; the count is read without it by change_pte().
  */
-export function mmuInvalidateBegin(kvm: Kvm, cpu: Cpu, start: number, end: number): void {
-  const others = kvm.get(KVM.invalidateInProgress);
-  kvm.put(KVM.invalidateInProgress, others + 1);
+export function* mmuInvalidateBegin(kvm: Kvm, cpu: Cpu, start: number, end: number): Steps<void> {
+  const inProgress = kvm.base + KVM.invalidateInProgress;
+  if (cpu.stepped && cpu.stops(Op.Add, inProgress)) yield;
+  const others = cpu.add(inProgress, 1);
   kvm.engine.recordInvalidateRange(kvm, start, end, others);
   kvm.observer.invalidate(cpu, start, end, 'begin');
 }
@@ -97,7 +98,7 @@ export function* invalidateRangeStart(kvm: Kvm, cpu: Cpu, range: HostRange, unma
   cpu.add(active, 1);
   cpu.count(C.invalidations);
   yield* kvm.writeLock(cpu);
-  mmuInvalidateBegin(kvm, cpu, range.start, range.end);
+  yield* mmuInvalidateBegin(kvm, cpu, range.start, range.end);
   let owed = false;
   if (unmaps) {
     for (const { slot, start, end } of range.parts) {

@@ -31,6 +31,7 @@ import { setSpte, type Fault } from './set-spte.ts';
 import { mmuAvailablePages } from './split.ts';
 import { walkAddr, walkIndex } from './walk-addr.ts';
 import { zapOldest } from './zap.ts';
+import { isWriteTracked } from '../write-track.ts';
 
 /** Minima of the per-vCPU caches (kernel-facts 2.3). */
 const DESC_CACHE_MIN = 14;
@@ -96,7 +97,7 @@ function* pageFaultSrcu(vcpu: Vcpu, l2Gfn: number, access: number, present: bool
   if ((flags & MEMSLOT_GONE) !== 0) return yield* mmioFault(vcpu, l2Gfn, access);
   const logged = (flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
 
-  if (present && write && kvm.w[slot.writeTrackWord(gw.gfn)]! > 0) {
+  if (present && write && (yield* isWriteTracked(kvm, cpu, slot, gw.gfn))) {
     yield* emulateWrite(vcpu, slot, gw.gfn);
     return RET_PF_EMULATE;
   }

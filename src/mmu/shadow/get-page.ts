@@ -26,10 +26,11 @@ import {
 } from '../shadow-page.ts';
 import { makeNonleafSpte, spteChildSp } from '../spte.ts';
 import type { Vcpu } from '../vcpu.ts';
+import { countWriteTracked } from '../write-track.ts';
 import { slotGfnWriteProtect } from './write-protect.ts';
 import { clearSpWriteFloodingCount } from './pte-write.ts';
 import { markUnsync, spUnsyncChildren } from './unsync.ts';
-import { commitZap, countIndirectPage, countWriteTracked, dropParentPte, zapPages } from './zap.ts';
+import { commitZap, countIndirectPage, dropParentPte, zapPages } from './zap.ts';
 
 /** account_shadowed(): the gfn becomes read-only at every level and alias, and may not be huge (A8, Q41). */
 export function* accountShadowed(kvm: Kvm, cpu: Cpu, slot: MemSlot, gfn: number): Steps<void> {

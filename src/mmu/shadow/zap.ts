@@ -6,7 +6,6 @@ import { flushRemoteTlbs, makeAllCpusRequest } from '../flush.ts';
 import { isLastSpte, isShadowPresent } from '../format.ts';
 import { heldHi, heldLo } from '../held-spte.ts';
 import { KVM, type Kvm } from '../kvm.ts';
-import type { MemSlot } from '../memslot.ts';
 import { clearMmioSpte, isMmioSpte } from '../mmio-spte.ts';
 import { unaccountHugeNxPage } from '../nx-list.ts';
 import { pteListEntries, pteListRemove } from '../pte-list.ts';
@@ -27,6 +26,7 @@ import {
   unlinkActive,
 } from '../shadow-page.ts';
 import { spteChildSp } from '../spte.ts';
+import { countWriteTracked } from '../write-track.ts';
 import { REQ_FREE_OBSOLETE_ROOTS } from '../vcpu-words.ts';
 import { spUnsync, spUnsyncChildren, unlinkUnsyncPage, UnsyncPages } from './unsync.ts';
 
@@ -40,22 +40,7 @@ export function dropParentPte(kvm: Kvm, cpu: Cpu, childSp: number, sptep: number
 
 /** indirect_shadow_pages, which an emulated write of L1 reads without any lock (B-55). */
 export function* countIndirectPage(kvm: Kvm, cpu: Cpu, by: 1 | -1): Steps<void> {
-  yield* countForL1(kvm, cpu, kvm.base + KVM.indirectShadowPages, by);
-}
-
-/** kvm_slot_page_track_add_page() and _remove_page(): a fault of L1 reads the count before it takes any lock (A2). */
-export function* countWriteTracked(
-  kvm: Kvm,
-  cpu: Cpu,
-  slot: MemSlot,
-  gfn: number,
-  by: 1 | -1,
-): Steps<void> {
-  yield* countForL1(kvm, cpu, slot.writeTrackWord(gfn), by);
-}
-
-/** A count that changes under mmu_lock, and that vCPUs which run L1 read without it. */
-function* countForL1(kvm: Kvm, cpu: Cpu, word: number, by: 1 | -1): Steps<void> {
+  const word = kvm.base + KVM.indirectShadowPages;
   if (kvm.config.l1Vcpus === 0) {
     kvm.arena.put(word, kvm.w[word]! + by);
     return;

@@ -12,7 +12,7 @@ import { faultinPfn } from '../host/faultin.ts';
 import type { Kvm } from '../kvm.ts';
 import { topupVcpuCache } from '../memory-cache.ts';
 import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEMSLOT_INVALID, MEMSLOT_GONE, type MemSlot } from '../memslot.ts';
-import { mayHoldTable } from '../shadow-page.ts';
+import { isWriteTracked } from '../write-track.ts';
 import { directPageFaultLocked } from '../shadow/direct-fault.ts';
 import { isPageFaultStale, topupVcpuCaches } from '../shadow/fault.ts';
 import type { Fault } from '../shadow/set-spte.ts';
@@ -37,7 +37,7 @@ export function* tdpPageFault(vcpu: Vcpu, gfn: number, access: number, present: 
   const exists = slot !== undefined && (flags & MEMSLOT_GONE) === 0;
   const logged = exists && (flags & KVM_MEM_LOG_DIRTY_PAGES) !== 0;
   if (exists) {
-    if (present && write && (yield* isWriteTracked(vcpu, slot, gfn))) {
+    if (present && write && (yield* isWriteTracked(kvm, cpu, slot, gfn))) {
       yield* emulateWrite(vcpu, slot, gfn);
       return RET_PF_EMULATE;
     }
@@ -68,15 +68,6 @@ function* mapUnderReadLock(vcpu: Vcpu, fault: Fault): Steps<number> {
   const result = isPageFaultStale(vcpu, fault) ? RET_PF_RETRY : yield* tdpMmuMap(vcpu, fault);
   yield* kvm.readUnlock(cpu);
   return result;
-}
-
-/** page_fault_handle_page_track(): does the page hold a table above level 1 that is shadowed? Read without a lock. */
-function* isWriteTracked(vcpu: Vcpu, slot: MemSlot, gfn: number): Steps<boolean> {
-  const { kvm, cpu } = vcpu;
-  if (!mayHoldTable(kvm, gfn)) return false;
-  const word = slot.writeTrackWord(gfn);
-  if (cpu.stepped && cpu.stops(Op.Load, word)) yield;
-  return cpu.load(word) > 0;
 }
 
 /** mmu_topup_memory_caches(), without what only indirect pages need. Returns false for -ENOMEM. */

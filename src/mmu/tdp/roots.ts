@@ -72,6 +72,10 @@ export function* tdpMmuPutRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
   yield* scheduleZapRoot(kvm, cpu, root);
 }
 
+/** KVM.tdpZapWork: how many roots are scheduled or at work, and above that how many ever were. */
+const ZAP_WORK_TICKET = 0x10000;
+export const zapWorkLeft = (work: number): number => work & (ZAP_WORK_TICKET - 1);
+
 /** tdp_mmu_schedule_zap_root(): the root, which is invalid, is zapped by and by; a reference to it is handed over. */
 function* scheduleZapRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
   const work = kvm.base + KVM.tdpZapWork;
@@ -80,6 +84,9 @@ function* scheduleZapRoot(kvm: Kvm, cpu: Cpu, root: number): Steps<void> {
   const flags = kvm.header(root) + SP.flags;
   if (cpu.stepped && cpu.stops(Op.Or, flags)) yield;
   cpu.or(flags, SP_TDP_ZAP);
+  // Whoever looked before that finds the word changed, and looks again.
+  if (cpu.stepped && cpu.stops(Op.Add, work)) yield;
+  cpu.add(work, ZAP_WORK_TICKET);
   cpu.notify(work);
 }
 
@@ -177,7 +184,7 @@ export function* tdpInvalidateAllRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
 export function* tdpRunZapWork(kvm: Kvm, cpu: Cpu): Steps<void> {
   const work = kvm.base + KVM.tdpZapWork;
   if (cpu.stepped && cpu.stops(Op.Load, work)) yield;
-  if (cpu.load(work) === 0) return;
+  if (zapWorkLeft(cpu.load(work)) === 0) return;
   yield* kvm.readLock(cpu);
   for (
     let root = yield* tdpMmuNextRoot(kvm, cpu, 0, false);
@@ -185,7 +192,6 @@ export function* tdpRunZapWork(kvm: Kvm, cpu: Cpu): Steps<void> {
     root = yield* tdpMmuNextRoot(kvm, cpu, root, false)
   ) {
     const flags = kvm.header(root) + SP.flags;
-    if ((spFlags(kvm, root) & SP_TDP_ZAP) === 0) continue;
     if (cpu.stepped && cpu.stops(Op.And, flags)) yield;
     if ((cpu.and(flags, ~SP_TDP_ZAP) & SP_TDP_ZAP) === 0) continue;
     yield* tdpMmuZapRoot(kvm, cpu, root, true);
@@ -206,14 +212,13 @@ export function* tdpZapInvalidatedRoots(kvm: Kvm, cpu: Cpu): Steps<void> {
   if (kvm.config.l1Vcpus === 0) return;
   const work = kvm.base + KVM.tdpZapWork;
   for (;;) {
-    yield* tdpRunZapWork(kvm, cpu);
     if (cpu.stepped && cpu.stops(Op.Load, work)) yield;
-    const left = cpu.load(work);
-    if (left === 0) return;
-    if (tdpRoots(kvm).some((root) => (spFlags(kvm, root) & SP_TDP_ZAP) !== 0)) continue;
-    // Somebody else is at work on what is left.
-    if (cpu.stepped && cpu.stops(Op.Wait, work, left)) yield;
-    cpu.wait(work, left);
+    const seen = cpu.load(work);
+    if (zapWorkLeft(seen) === 0) return;
+    yield* tdpRunZapWork(kvm, cpu);
+    // If that has changed nothing somebody else is at work on what is left.
+    if (cpu.stepped && cpu.stops(Op.Wait, work, seen)) yield;
+    cpu.wait(work, seen);
   }
 }
 

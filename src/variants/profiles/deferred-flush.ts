@@ -55,9 +55,9 @@ export const deferredFlush = (forgets?: DebtPlace): Partial<Engine> => ({
   profile: 'P3',
   splitNeedsFlush: () => false,
   splitLinked: (pass) => {
-      pass.owe();
-      return undefined;
-    },
+    pass.owe();
+    return undefined;
+  },
   settleDebt: (pass, place) => settleDebt(pass, place, forgets),
   walkYieldPages: (kvm, pagesBehind, level) => pagesBehind - 1 + kvm.pages(level),
 });

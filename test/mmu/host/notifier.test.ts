@@ -83,7 +83,7 @@ describe('start and end', () => {
     const stage = new Stage(kvm.arena, [
       function* (cpu) {
         yield* kvm.writeLock(cpu);
-        mmuInvalidateBegin(kvm, cpu, 0, 1);
+        yield* mmuInvalidateBegin(kvm, cpu, 0, 1);
         yield* mmuInvalidateEnd(kvm, cpu, 0, 1);
         yield* kvm.writeUnlock(cpu);
       },
@@ -96,6 +96,7 @@ describe('start and end', () => {
     };
     stage.finish(0);
     expect(ops).toEqual([
+      [Op.Add, 1],
       [Op.Store, 0],
       [Op.Add, 1],
     ]);
@@ -104,14 +105,15 @@ describe('start and end', () => {
 
 describe('the range', () => {
   it('grows to hold all invalidations that run, and is forgotten with the last', () => {
-    const { kvm, cpu } = bench();
+    const b = bench();
+    const { kvm, cpu } = b;
     const range = (): number[] => [kvm.get(KVM.invalidateStart), kvm.get(KVM.invalidateEnd)];
-    mmuInvalidateBegin(kvm, cpu, 10, 12);
+    b.run(mmuInvalidateBegin(kvm, cpu, 10, 12));
     expect(range()).toEqual([10, 12]);
-    mmuInvalidateBegin(kvm, cpu, 4, 5);
+    b.run(mmuInvalidateBegin(kvm, cpu, 4, 5));
     expect(range()).toEqual([4, 12]);
     kvm.put(KVM.invalidateInProgress, 0);
-    mmuInvalidateBegin(kvm, cpu, 20, 21);
+    b.run(mmuInvalidateBegin(kvm, cpu, 20, 21));
     expect(range()).toEqual([20, 21]);
   });
 
@@ -148,7 +150,8 @@ describe('the range', () => {
 });
 
 describe('the test of a fault', () => {
-  const begin = (b: Bench, start: number, end: number): void => mmuInvalidateBegin(b.kvm, b.cpu, start, end);
+  const begin = (b: Bench, start: number, end: number): void =>
+    b.run(mmuInvalidateBegin(b.kvm, b.cpu, start, end));
 
   it('fails inside the range of what runs, and passes beside it', () => {
     const b = bench();
