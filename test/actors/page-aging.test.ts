@@ -71,7 +71,8 @@ describe('what goes wrong', () => {
 
   it('brings zapped entries back if aging without mmu_lock does not compare (9fb13ba6b5ff)', () => {
     const engine: Partial<Engine> = { ...LOCKLESS, markForAccessTracking: P1_ENGINE.markForAccessTracking };
-    const cast: readonly CastSpec[] = [...AGING, ...AGING, { kind: 'log-toggle' }, { kind: 'mmu-notifier' }];
+    const notifier: CastSpec = { kind: 'mmu-notifier' };
+    const cast: readonly CastSpec[] = [...AGING, ...AGING, notifier, notifier];
     const { ids } = runHost(hostMachine(cast, { ...NO_AD, castRounds: 12 }), { engine, schedules: 80 });
     expect(ids.length).toBeGreaterThan(0);
   });

@@ -119,7 +119,7 @@ describe('every schedule starts from the boot image', () => {
     );
     const steps = [small!, large!].map((runtime) => runtime.run(new RandomWalk(1), 1, 0).steps);
     expect(steps[0]).toBe(steps[1]);
-    expect(large!.kvm.layout.words).toBeGreaterThan(8 * small!.kvm.layout.words);
+    expect(large!.kvm.layout.words).toBeGreaterThan(7 * small!.kvm.layout.words);
     expect(Math.abs(large!.touchedChunks - small!.touchedChunks)).toBeLessThan(5);
     expect(large!.touchedChunks * 16).toBeLessThan(large!.kvm.layout.words / 50);
   });

@@ -63,7 +63,9 @@ describe('unsync pages', () => {
     const direct = livePages(kvm).find(
       (sp) => roleDirect(spRole(kvm, sp)) && roleLevel(spRole(kvm, sp)) === 1,
     )!;
-    const above = livePages(kvm).find((sp) => kvm.w[kvm.header(sp) + SP.parentPtes] === 0)!;
+    const above = livePages(kvm).find(
+      (sp) => !roleDirect(spRole(kvm, sp)) && kvm.w[kvm.header(sp) + SP.parentPtes] === 0,
+    )!;
     kvm.w[flagsOf(kvm, above)]! |= SP_UNSYNC;
     expect(unsync(kvm)).toEqual(['Q18']);
     kvm.w[flagsOf(kvm, above)]! &= ~SP_UNSYNC;

@@ -80,7 +80,7 @@ const STEPS: Readonly<Record<string, readonly (keyof Engine)[]>> = {
   'no-restart-after-eagain': ['afterAttempt'],
   'child-role-ignores-access': ['splitChildRole'],
   'skip-wrprot-if-not-writable': ['needsWriteProtect'],
-  'link-before-fill': ['fillSplitChild', 'splitLinked'],
+  'link-before-fill': ['fillReusedChild', 'fillSplitChild', 'splitLinked'],
   'busted-lock': ['writeLock', 'writeUnlock'],
   'b-01-clear-off-by-one': ['clearSplitEnd', 'clearSplitsLastPage'],
   'b-03-conditional-enable-flush': ['flushAfterEnable'],

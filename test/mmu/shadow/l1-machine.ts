@@ -22,9 +22,10 @@ export function openBench(given: Given = {}, steps: Partial<Engine> = {}): Bench
   return new Bench(machine, { ...P1_ENGINE, ...steps });
 }
 
-/** The entry of `level` on the way to an L2 page. */
+/** The entry of `level` on the way to an L2 page, with the A and D that L1's own software does not go by. */
 export function entryOf(kvm: Kvm, l2Gfn: number, level: number): L1Entry {
-  return walkL1(kvm, 0, l2Gfn).find((entry) => entry.level === level)!;
+  const entry = walkL1(kvm, 0, l2Gfn).find((at) => at.level === level)!;
+  return { ...entry, lo: kvm.w[entry.q * 2]! };
 }
 
 /** The L2 page under which L2 finds the table of `level` on the way to `l2Gfn`. */
