@@ -106,13 +106,13 @@ export const GOLDEN: readonly Golden[] = [
     check: 'D17',
     pair: [
       /^zap-all: takes mmu_lock for write/,
-      /^L2 vCPU 1: takes mmu_lock for write, then L1\[\d\]@0x\w+: none -> 0x\w+ rwx AD HM/,
+      /^L2 vCPU 0: takes mmu_lock for write, then L1\[\d\]@0x\w+: none -> 0x\w+ rwx AD HM/,
     ],
-    by: 'L2 vCPU 1',
+    by: 'L2 vCPU 0',
     says: [
-      /L2 vCPU 1 installed gfn 0x\w+ while kvm_zap_gfn_range\(\) is going over it/,
+      /L2 vCPU 0 installed gfn 0x\w+ while kvm_zap_gfn_range\(\) is going over it/,
       /L\d\[\d\]@0x\w+: .* -> none/,
-      /by L2 vCPU 1 at step \d+: none -> 0x\w+ rwx AD HM/,
+      /by L2 vCPU 0 at step \d+: none -> 0x\w+ rwx AD HM/,
     ],
   },
   {
