@@ -14,7 +14,7 @@ import { KernelBug } from '../bug.ts';
 import { ACC_ALL } from '../format.ts';
 import { KVM, type Kvm } from '../kvm.ts';
 import { makeRole, ROLE_INVALID, roleInvalid } from '../role.ts';
-import { SP, SP_TDP_ZAP, spFlags, spPut, spRole } from '../shadow-page.ts';
+import { SP, SP_TDP_ZAP, spPut, spRole } from '../shadow-page.ts';
 import type { Vcpu } from '../vcpu.ts';
 import { tdpMmuAllocSp, tdpMmuInitSp } from './pages.ts';
 import { rcuDrain, rcuReadLock, rcuReadUnlock, tdpPagesLock } from './rcu.ts';
