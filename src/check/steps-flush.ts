@@ -11,6 +11,7 @@ import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { roleInvalid, roleLevel } from '../mmu/role.ts';
 import { isObsolete, SP, spRole, sptepToSp } from '../mmu/shadow-page.ts';
 import { isTdpSp } from '../mmu/tdp/pages.ts';
+import { clear } from './clear.ts';
 import { covers } from './coverage.ts';
 import { spteText, sptepName } from './naming.ts';
 import { PerActor, type StepBroken, StepCheckBase } from './step-check.ts';
@@ -21,7 +22,7 @@ class Debts {
   readonly owed: number[] = [];
 
   reset(): void {
-    this.owed.length = 0;
+    clear(this.owed);
   }
 }
 
@@ -64,7 +65,7 @@ class FlushDebts extends StepCheckBase {
   }
 
   override flush(cpu: Cpu): void {
-    this.debts.of(cpu).owed.length = 0;
+    clear(this.debts.of(cpu).owed);
   }
 
   override writeReleased(cpu: Cpu): void {
@@ -78,9 +79,9 @@ class FlushDebts extends StepCheckBase {
   private released(cpu: Cpu): void {
     const { owed } = this.debts.of(cpu);
     // No vCPU enters the guest any more (A28).
-    if (this.kvm.get(KVM.tornDown) !== 0) owed.length = 0;
+    if (this.kvm.get(KVM.tornDown) !== 0) clear(owed);
     for (let i = 0; i < owed.length; i += 3) this.checkDebt(cpu, owed[i]!, owed[i + 1]!, owed[i + 2]!);
-    owed.length = 0;
+    clear(owed);
   }
 
   private checkDebt(cpu: Cpu, sptep: number, oldLo: number, oldHi: number): void {

@@ -15,6 +15,7 @@ import {
 import { KVM, type Kvm } from '../mmu/kvm.ts';
 import { roleDirect, roleInvalid, roleLevel } from '../mmu/role.ts';
 import { isObsolete, pageGetGfn, spRole, spteIndex, sptepToSp } from '../mmu/shadow-page.ts';
+import { clear } from './clear.ts';
 import { isFullyLogged } from './dirty-tdp.ts';
 import { hex, pageName, spteText, sptepName } from './naming.ts';
 import { PerActor, type StepBroken, StepCheckBase } from './step-check.ts';
@@ -28,9 +29,9 @@ class Section {
   readonly marked: number[] = [];
 
   reset(): void {
-    this.writable.length = 0;
-    this.fast.length = 0;
-    this.marked.length = 0;
+    clear(this.writable);
+    clear(this.fast);
+    clear(this.marked);
   }
 }
 
@@ -46,7 +47,7 @@ class Installs extends StepCheckBase {
 
   override begin(): void {
     this.sections.reset();
-    this.zapped.length = 0;
+    clear(this.zapped);
   }
 
   override zapRange(_cpu: Cpu, start: number, end: number, begin: boolean): void {
@@ -178,8 +179,8 @@ class Installs extends StepCheckBase {
       if (!section.marked.includes(gfn) && !this.isInBitmap(gfn))
         this.reportUnmarked(cpu, gfn, 'drops mmu_lock');
     }
-    section.writable.length = 0;
-    section.marked.length = 0;
+    clear(section.writable);
+    clear(section.marked);
   }
 
   /** Set before, and nobody harvested it: a harvest would have taken W again. */
@@ -194,7 +195,7 @@ class Installs extends StepCheckBase {
   override guestEntering(cpu: Cpu): void {
     const section = this.sections.of(cpu);
     for (const gfn of section.fast) this.reportUnmarked(cpu, gfn, 'enters the guest');
-    section.fast.length = 0;
+    clear(section.fast);
   }
 
   private reportUnmarked(cpu: Cpu, gfn: number, when: string): void {

@@ -10,6 +10,7 @@ import { gpteAccess, gpteQ, isLastGpte, isPresentGpte, walkIndex } from '../mmu/
 import { sptePfn } from '../mmu/format.ts';
 import { liveEpoch, TLB, TLB_R, TLB_W, TLB_X } from '../mmu/tlb.ts';
 import { MODE_MASK, OUTSIDE_GUEST_MODE, ROOT_L1, VCPU } from '../mmu/vcpu-words.ts';
+import { clear } from './clear.ts';
 import { hex } from './naming.ts';
 import { NothingToCheck, type StepBroken, StepCheckBase } from './step-check.ts';
 import { TlbCursor, tlbCursor } from './tlb-cursor.ts';
@@ -70,7 +71,7 @@ class AfterInvept extends StepCheckBase {
   }
 
   override begin(): void {
-    this.suspects.length = 0;
+    clear(this.suspects);
     for (const entries of this.written) entries.clear();
   }
 

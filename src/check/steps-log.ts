@@ -8,6 +8,7 @@ import { roleDirect, roleLevel } from '../mmu/role.ts';
 import { SP, spGfn, spRole } from '../mmu/shadow-page.ts';
 import { TLB_DIRTY, TLB_W } from '../mmu/tlb.ts';
 import { ROOT_L1 } from '../mmu/vcpu-words.ts';
+import { clear } from './clear.ts';
 import { isFollowedByPml, isInLog, isOnFastPath, mayBeFastFixed } from './dirty-tdp.ts';
 import { HeadCursor } from './head-cursor.ts';
 import { hex, sptepName } from './naming.ts';
@@ -23,7 +24,7 @@ class Accounted {
   readonly gfns: number[] = [];
 
   reset(): void {
-    this.gfns.length = 0;
+    clear(this.gfns);
   }
 }
 
@@ -52,7 +53,7 @@ class ShadowedAtRelease extends StepCheckBase {
     if (gfns.length === 0) return;
     this.running = cpu;
     for (const gfn of gfns) checkShadowedGfns(this.kvm, gfn, gfn + 1, this.reportBroken);
-    gfns.length = 0;
+    clear(gfns);
   }
 }
 

@@ -9,6 +9,7 @@ import { roleAccess, roleDirect, roleLevel, rolePassthrough } from '../mmu/role.
 import { isObsolete, SP, SP_UNSYNC } from '../mmu/shadow-page.ts';
 import { VCPU } from '../mmu/vcpu-words.ts';
 import { gpteAccess, isLastGpte, isPresentGpte, protectCleanGpte } from '../mmu/shadow/walk-addr.ts';
+import { clear } from './clear.ts';
 import { accessText, entryName, hex, pageName, spteText } from './naming.ts';
 import { pageWalk, type PageWalk } from './page-walk.ts';
 import { NothingToCheck, StepCheckBase } from './step-check.ts';
@@ -19,7 +20,7 @@ class GuestWrites extends StepCheckBase {
   private readonly inFlight: number[] = [];
 
   override begin(): void {
-    this.inFlight.length = 0;
+    clear(this.inFlight);
   }
 
   override guestPte(cpu: Cpu, _gfn: number, q: number): void {

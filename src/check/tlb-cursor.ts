@@ -17,55 +17,60 @@ export class TlbCursor {
   pfn = 0;
   perm = 0;
   private readonly kvm: Kvm;
-  private epoch = 0;
-  private index = 0;
+  /** Words of one level's part of a TLB. */
+  private readonly levelWords: number;
   /** The backend takes ranges: a flush may be pending for some entries and not for others. */
   private readonly ranged: boolean;
+  private epoch = 0;
+  /** The present vCPU's entries: the next one to look at, the first, and where they end. Its levels follow each other. */
+  private at = 0;
+  private first = 0;
+  private end = 0;
 
   constructor(kvm: Kvm) {
     this.kvm = kvm;
+    this.levelWords = kvm.tlbLevelWords;
     this.ranged = kvm.config.flushBackend !== 'full';
   }
 
   begin(): void {
     this.vcpu = -1;
-    this.level = 3;
-    this.index = (1 << this.kvm.config.tlbBits) - 1;
+    this.at = 0;
+    this.end = 0;
   }
 
   /** Moves to the next usable entry with all of `need`; false at the end. */
   next(need: number): boolean {
-    const { kvm } = this;
-    const { w } = kvm;
-    const entries = 1 << kvm.config.tlbBits;
-    for (;;) {
-      if (++this.index >= entries) {
-        this.index = 0;
-        if (++this.level > 3) {
-          this.level = 1;
-          if (!this.nextVcpu()) return false;
-        }
+    const { w } = this.kvm;
+    do {
+      const { end, epoch } = this;
+      for (let { at } = this; at < end; at += TLB_ENTRY_WORDS) {
+        if (w[at + TLB.epoch] !== epoch || (w[at + TLB.perm]! & need) !== need) continue;
+        if (!this.counts(w[at + TLB.root]!)) continue;
+        if (this.ranged && tlbRangePending(this.kvm, this.vcpu, at, this.levelOf(at))) continue;
+        this.at = at + TLB_ENTRY_WORDS;
+        this.take(at);
+        return true;
       }
-      const at = kvm.tlbBase(this.vcpu) + ((this.level - 1) * entries + this.index) * TLB_ENTRY_WORDS;
-      if (w[at + TLB.epoch] !== this.epoch || (w[at + TLB.perm]! & need) !== need) continue;
-      if (!this.counts(w[at + TLB.root]!)) continue;
-      if (this.ranged && tlbRangePending(kvm, this.vcpu, at, this.level)) continue;
-      this.take(at);
-      return true;
-    }
+    } while (this.nextVcpu());
+    return false;
   }
 
   /** Points at the entry at `word`, whatever state it is in. */
   point(vcpu: number, word: number): void {
-    const { kvm } = this;
     this.vcpu = vcpu;
-    this.level = 1 + Math.floor((word - kvm.tlbBase(vcpu)) / (TLB_ENTRY_WORDS << kvm.config.tlbBits));
+    this.first = this.kvm.tlbBase(vcpu);
     this.take(word);
+  }
+
+  private levelOf(at: number): number {
+    return 1 + Math.floor((at - this.first) / this.levelWords);
   }
 
   private take(at: number): void {
     const { w } = this.kvm;
     this.word = at;
+    this.level = this.levelOf(at);
     this.root = w[at + TLB.root]!;
     this.l2Gfn = w[at + TLB.tag]! << ((this.level - 1) * this.kvm.tableBits);
     this.pfn = w[at + TLB.pfn]!;
@@ -86,6 +91,9 @@ export class TlbCursor {
     while (++this.vcpu < kvm.config.vcpus) {
       if ((kvm.w[kvm.vcpuWord(this.vcpu) + VCPU.requests]! & REQ_TLB_FLUSH) !== 0) continue;
       this.epoch = liveEpoch(kvm, this.vcpu);
+      this.first = kvm.tlbBase(this.vcpu);
+      this.at = this.first;
+      this.end = this.first + 3 * this.levelWords;
       return true;
     }
     return false;

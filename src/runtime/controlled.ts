@@ -142,7 +142,7 @@ export class ControlledRuntime implements Overseer {
     arena.reset();
     log.reset();
     log.listener = listener;
-    this.violations.length = 0;
+    if (this.violations.length > 0) this.violations.length = 0;
     const actors: (Steps<void> | undefined)[] = [];
     this.actors = actors;
     for (let i = 0; i < cpus.length; i++) {
