@@ -63,7 +63,7 @@ export function* pageFault(
   let result = mmio ? yield* handleMmioPageFault(vcpu, l2Gfn) : RET_PF_INVALID;
   if (result === RET_PF_INVALID) result = yield* inside(vcpu, l2Gfn, access, present);
   yield* srcuReadUnlock(vcpu);
-  yield* waitForSlot(vcpu);
+  if (vcpu.invalidSlot !== undefined) yield* waitForSlot(vcpu, vcpu.invalidSlot);
   switch (result) {
     case RET_PF_FIXED:
       cpu.count(C.faultsFixed);

@@ -63,10 +63,10 @@ export class TdpIter {
   }
 
   /** tdp_iter_start(); the caller is in an RCU read section. */
-  *start(cpu: Cpu): Steps<void> {
+  start(cpu: Cpu): Steps<void> {
     this.tables[this.rootLevel] = spTable(this.kvm, this.root);
     this.owners[this.rootLevel] = this.root;
-    yield* this.restart(cpu);
+    return this.restart(cpu);
   }
 
   /** tdp_iter_restart(). */
@@ -74,8 +74,9 @@ export class TdpIter {
     this.yielded = false;
     this.yieldedGfn = this.nextLastLevelGfn;
     this.level = this.rootLevel;
-    this.roundGfn();
-    yield* this.refreshSptep(cpu);
+    this.refreshSptep();
+    if (cpu.stepped && cpu.stops(Op.Load64, this.sptep * 2)) yield;
+    this.take(cpu);
     this.valid = true;
   }
 
@@ -85,16 +86,33 @@ export class TdpIter {
       yield* this.restart(cpu);
       return;
     }
-    if (yield* this.tryStepDown(cpu)) return;
-    do {
-      if (yield* this.tryStepSide(cpu)) return;
-    } while (yield* this.tryStepUp(cpu));
-    this.valid = false;
+    if (this.level !== this.minLevel) {
+      // The entry may have become a table, or lost one, since it was looked at.
+      if (cpu.stepped && cpu.stops(Op.Load64, this.sptep * 2)) yield;
+      this.take(cpu);
+    }
+    if (!this.tryStepDown(cpu)) {
+      while (!this.tryStepSide()) {
+        if (!this.tryStepUp()) {
+          this.valid = false;
+          return;
+        }
+        if (cpu.stepped && cpu.stops(Op.Load64, this.sptep * 2)) yield;
+        this.take(cpu);
+      }
+    }
+    if (cpu.stepped && cpu.stops(Op.Load64, this.sptep * 2)) yield;
+    this.take(cpu);
   }
 
   /** Loads the entry at hand again. */
   *reload(cpu: Cpu): Steps<void> {
     if (cpu.stepped && cpu.stops(Op.Load64, this.sptep * 2)) yield;
+    this.take(cpu);
+  }
+
+  /** The load of the entry at hand, which was announced. */
+  private take(cpu: Cpu): void {
     cpu.load64(this.sptep);
     this.lo = cpu.lo;
     this.hi = cpu.hi;
@@ -110,36 +128,28 @@ export class TdpIter {
     );
   }
 
-  private roundGfn(): void {
-    this.gfn = this.nextLastLevelGfn & ~(this.kvm.pages(this.level) - 1);
+  /** tdp_iter_refresh_sptep() of the present level, up to the load; the gfn is rounded to that level. */
+  private refreshSptep(): void {
+    const { kvm, level } = this;
+    this.gfn = this.nextLastLevelGfn & ~(kvm.pages(level) - 1);
+    this.sptep = kvm.tablesQ + (this.tables[level]! << kvm.tableBits) + walkIndex(kvm, this.gfn, level);
   }
 
-  /** tdp_iter_refresh_sptep(). */
-  private *refreshSptep(cpu: Cpu): Steps<void> {
+  /** Each of these moves to an entry, which the caller loads then; false if there is none. */
+  private tryStepDown(cpu: Cpu): boolean {
     const { kvm } = this;
-    this.sptep =
-      kvm.tablesQ + (this.tables[this.level]! << kvm.tableBits) + walkIndex(kvm, this.gfn, this.level);
-    yield* this.reload(cpu);
-  }
-
-  private *tryStepDown(cpu: Cpu): Steps<boolean> {
-    const { kvm } = this;
-    if (this.level === this.minLevel) return false;
-    // The entry may have become a table, or lost one, since it was looked at.
-    yield* this.reload(cpu);
-    if (!isShadowPresent(this.lo) || isLarge(this.lo)) return false;
+    if (this.level === this.minLevel || !isShadowPresent(this.lo) || isLarge(this.lo)) return false;
     const table = spteTable(kvm, this.lo, this.hi);
     const owner = kvm.w[kvm.tableOwner + table]!;
     if (owner === 0) this.readFreed(cpu, table);
     this.level--;
     this.tables[this.level] = table;
     this.owners[this.level] = owner;
-    this.roundGfn();
-    yield* this.refreshSptep(cpu);
+    this.refreshSptep();
     return true;
   }
 
-  private *tryStepSide(cpu: Cpu): Steps<boolean> {
+  private tryStepSide(): boolean {
     const { kvm } = this;
     if (walkIndex(kvm, this.gfn, this.level) === kvm.entries - 1) return false;
     // tdp_mmu_max_gfn_exclusive(): a gfn of the model is a positive 32-bit number, which four levels exceed.
@@ -147,15 +157,13 @@ export class TdpIter {
     this.gfn += kvm.pages(this.level);
     this.nextLastLevelGfn = this.gfn;
     this.sptep++;
-    yield* this.reload(cpu);
     return true;
   }
 
-  private *tryStepUp(cpu: Cpu): Steps<boolean> {
+  private tryStepUp(): boolean {
     if (this.level === this.rootLevel) return false;
     this.level++;
-    this.roundGfn();
-    yield* this.refreshSptep(cpu);
+    this.refreshSptep();
     return true;
   }
 }
