@@ -15,7 +15,7 @@ export default defineScenario({
     'with leaves of the entry that it served before. One L2 vCPU uses what it finds.',
   facts: ['A5', 'A6', 'A7', 'B-31', 'Q11', 'Q17', 'Q49'],
   defaults: { memory: '64M', backing: '2m', vcpus: 2, l1Vcpus: 1, castRounds: 2000, ops: 20_000 },
-  explore: { memory: '32K', backing: '2m', vcpus: 1, l1Vcpus: 1, castRounds: 8, ops: 24 },
+  explore: { memory: '32K', backing: '2m', vcpus: 1, l1Vcpus: 1, castRounds: 6, ops: 20, burst: 1 },
   machine: (_p, { huge2, base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: base, l1Gfn: base, level: 2, count: pages / huge2 }] }],
     populate: 'all',
