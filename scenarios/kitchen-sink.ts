@@ -7,6 +7,26 @@
  */
 import { defineScenario } from '../src/scenario/define.ts';
 
+/** Moves of L1. Most change what a table is to KVM: its place, its kind, or what the way to it permits. */
+const EDITS = {
+  read: 2,
+  write: 2,
+  exec: 1,
+  map: 2,
+  unmap: 1,
+  remap: 2,
+  alias: 2,
+  protect: 3,
+  partial: 1,
+  tableExec: 2,
+  executeOnly: 1,
+  hugeToTable: 2,
+  tableToHuge: 2,
+  unmapTable: 1,
+  scatter: 1,
+  reuse: 1,
+};
+
 export default defineScenario({
   name: 'kitchen-sink',
   summary: 'the whole cast against the split, with moves left out at random in every schedule',
@@ -41,6 +61,7 @@ export default defineScenario({
     execFraction: 0.2,
     nxRecoveryRatio: 1,
     swarm: 0.5,
+    ops: 40,
     castRounds: 2,
     enomemRate: 0.01,
     slowAckRate: 0.05,
@@ -49,7 +70,7 @@ export default defineScenario({
     psc: 4,
     longExitRate: 0.05,
   },
-  machine: (_p, { huge2, huge3, base, pages }) => {
+  machine: (p, { huge2, huge3, base, pages }) => {
     const second = Math.ceil((base + pages) / huge3) * huge3;
     return {
       roots: [
@@ -68,7 +89,7 @@ export default defineScenario({
       populate: 'all',
       extraSlots: [{ pages: huge2 }],
       cast: [
-        { kind: 'l1-vcpu' },
+        { kind: 'l1-vcpu', rounds: 4 * p.castRounds, weights: EDITS },
         { kind: 'mmu-notifier' },
         { kind: 'page-aging' },
         { kind: 'nx-recovery' },

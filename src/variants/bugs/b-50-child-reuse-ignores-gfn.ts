@@ -19,6 +19,8 @@ export default defineBug({
     Q20: 'a reverse map names a leaf of another gfn',
     Q11: 'a child is linked that L1 no longer names',
     Q24: 'a leaf maps another frame',
+    D17: 'the leaf stands for a gfn that is being invalidated; the fault has asked for another',
+    D19: 'the leaf stands for a gfn that is not in the log; the fault has marked another',
   },
   facts: ['CVE-2026-46113', 'childReuseIgnoresGfn'],
   scenario: 'l1-remap',

@@ -19,6 +19,8 @@ export default defineBug({
     Q11: 'a direct page stands where L1 has a table',
     Q24: 'a leaf of the page that was kept maps another frame than that page stands for',
     Q28: 'a leaf allows more than its page',
+    Q49: 'a TLB keeps what the page that was kept lets L2 do',
+    D17: 'a leaf of the page that was kept stands for a gfn that is being invalidated; the fault has asked for another',
     D19: 'a leaf of the page that was kept has W, and the log has the gfn that L1 maps there now',
   },
   facts: ['CVE-2026-53359', 'childReuseIgnoresRole'],
