@@ -24,7 +24,16 @@ export default defineScenario({
     ops: 20_000,
     execFraction: 0.2,
   },
-  explore: { memory: '16K', backing: '4k', vcpus: 1, l1Vcpus: 1, castRounds: 4, ops: 10, burst: 2, execFraction: 0.3 },
+  explore: {
+    memory: '16K',
+    backing: '4k',
+    vcpus: 1,
+    l1Vcpus: 1,
+    castRounds: 4,
+    ops: 10,
+    burst: 2,
+    execFraction: 0.3,
+  },
   machine: (_p, { base, pages }) => ({
     roots: [{ name: 'L2', mappings: [{ l2Gfn: base, l1Gfn: base, level: 1, count: pages }] }],
     populate: [],
