@@ -28,6 +28,8 @@ export interface VersionSteps {
   // -- ranges of flushes (B-14 to B-17); pages 0 stands for everything --
   /** Pages that the flush names when a table takes the place of a huge page, by a split or a fault (3.10 step 2). */
   splitFlushPages(kvm: Kvm, level: number): number;
+  /** Pages that mmu_set_spte() names, from the gfn of the new leaf on, where it has replaced a table or a leaf of another page (5.2). */
+  faultFlushPages(kvm: Kvm, level: number): number;
   /** The gfn that the flush after a recycled head names; `sp` holds the entry that made it too long (B-14). */
   recycleFlushGfn(kvm: Kvm, sp: number, gfn: number): number;
   /** Pages that validate_direct_spte() names when it unlinks the table under an entry of `level` (B-17). */
@@ -85,6 +87,7 @@ function spteUpdateNeedsFlush(kvm: Kvm, oldLo: number, oldHi: number, lo: number
 /** P1, with the ranges of 6.3 and later. */
 export const VERSION_STEPS: VersionSteps = {
   splitFlushPages: (kvm, level) => kvm.pages(level),
+  faultFlushPages: (kvm, level) => kvm.pages(level),
   recycleFlushGfn: (_kvm, _sp, gfn) => gfn,
   directChildFlushPages: (kvm, level) => kvm.pages(level),
   walkYieldPages: (_kvm, pagesBehind) => pagesBehind,

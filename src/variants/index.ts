@@ -5,6 +5,7 @@ import { composeEngine, type Variant } from './define.ts';
 import { BUGS } from './bugs/index.ts';
 import bornClean from './ideas/born-clean.ts';
 import clearKeepsMmuWritable from './ideas/clear-keeps-mmu-writable.ts';
+import faultFlushesAll from './ideas/fault-flushes-all.ts';
 import hostPagesReadOnlyAtFirst from './ideas/host-pages-read-only-at-first.ts';
 import needbreakDynamicBug from './ideas/needbreak-dynamic-bug.ts';
 import nestedPml from './ideas/nested-pml.ts';
@@ -61,6 +62,7 @@ export const VARIANTS: readonly Variant[] = [
   reuseMakesFlush,
   clearKeepsMmuWritable,
   zapRangeDownward,
+  faultFlushesAll,
   nestedPml,
   bornClean,
   ...BUGS,

@@ -52,6 +52,7 @@ const SHIPPED = [
   'tiny-descriptors',
   'tiny-holes',
   'tiny-notifier',
+  'tiny-remap',
   'tiny-split',
   'tiny-unsync',
   'two-roots',

@@ -65,6 +65,7 @@ const STEPS: Readonly<Record<string, readonly (keyof Engine)[]>> = {
   'reuse-makes-flush': ['splitNeedsFlush'],
   'clear-keeps-mmu-writable': ['spteWriteProtect'],
   'zap-range-downward': ['zapRangeLevels'],
+  'fault-flushes-all': ['faultFlushPages'],
   'nested-pml': ['pageAdNeedWriteProtect', 'pmlAddress', 'pmlLogs'],
   'born-clean': ['leafIsBornDirty'],
   'p3-without-f1': DEFERRED,

@@ -120,7 +120,7 @@ export function* setSpte(
     kvm.observer.spteSet(cpu, sptep, baseGfn, level, lo, hi);
   }
   if (wrprot && fault.write && !prefetched) result = RET_PF_EMULATE;
-  if (flush) yield* flushRemoteTlbs(kvm, cpu, 'fault', baseGfn, kvm.pages(level));
+  if (flush) yield* flushRemoteTlbs(kvm, cpu, 'fault', baseGfn, kvm.engine.faultFlushPages(kvm, level));
   let before = 0;
   if (wasRmapped) pageSetAccess(kvm, sptepToSp(kvm, sptep), spteIndex(kvm, sptep), access);
   else {
