@@ -6,12 +6,14 @@ import { tlbCheck } from '../../src/check/tlb.ts';
 import { RandomWalk } from '../../src/explore/strategies/random-walk.ts';
 import { SPTE_W } from '../../src/mmu/format.ts';
 import { KVM, type Kvm } from '../../src/mmu/kvm.ts';
+import { pteListEntries } from '../../src/mmu/pte-list.ts';
 import { pscEntries, type PscEntry } from '../../src/mmu/psc.ts';
 import { ROLE_INVALID } from '../../src/mmu/role.ts';
 import { SP, spTable } from '../../src/mmu/shadow-page.ts';
 import { walkIndex } from '../../src/mmu/shadow/walk-addr.ts';
 import { liveEpoch, TLB, TLB_DIRTY, TLB_R, TLB_W } from '../../src/mmu/tlb.ts';
 import { IN_GUEST_MODE, REQ_TLB_FLUSH, ROOT_L1, VCPU } from '../../src/mmu/vcpu-words.ts';
+import aliasSameAccess from '../../scenarios/alias-same-access.ts';
 import bothMmus from '../../scenarios/both-mmus.ts';
 import nestedMigration from '../../scenarios/nested-migration.ts';
 import { booted, findEntry } from '../support/q-machine.ts';
@@ -92,6 +94,34 @@ describe('a TLB entry over an entry of a table that L1 may write', () => {
 
   it('may keep nothing of a table at a higher level, which L1 cannot write unnoticed (Q49)', () => {
     expect(without(EPT_X, { level: 2, direct: false })).toEqual(['Q49']);
+  });
+});
+
+describe('a TLB entry whose entry of L1 names another page now', () => {
+  /** Two aliases of each page, all of which the TLBs have. Gives the leaf of the first alias of the first page another frame. */
+  function moved(flushBackend: string): { kvm: Kvm; second: number } {
+    const { kvm } = runtimeOf(aliasSameAccess, {
+      parameters: { flushBackend },
+      stateChecks: [],
+      stepChecks: [],
+    });
+    const slot = kvm.slots[1]!;
+    const [first, second] = pteListEntries(kvm, slot.rmapWord(slot.baseGfn, 2));
+    expect(tlb(kvm)).toEqual([]);
+    kvm.w[first! * 2]! ^= kvm.pages(2) << 12;
+    return { kvm, second: second! };
+  }
+
+  it('is stale where flushes are full (Q49)', () => {
+    expect(tlb(moved('full').kvm)).toContain('Q49');
+  });
+
+  it('will be found by its gfn, where ranges name gfns, as long as a leaf of the old page is in the reverse maps', () => {
+    const { kvm, second } = moved('range-l2');
+    expect(tlb(kvm)).toEqual([]);
+    // A leaf that permits less says nothing of W.
+    kvm.w[second * 2]! &= ~SPTE_W;
+    expect(tlb(kvm)).toContain('Q49');
   });
 });
 
