@@ -27,6 +27,7 @@ for (const text of process.argv.slice(2)) {
     seed: token.seed,
     schedule: token.schedule,
     plan: planOf(token),
+    ...('kept' in token.plan && token.plan.kept !== undefined ? { kept: token.plan.kept } : {}),
   };
   const before = process.cpuUsage();
   const shrunk = shrinkFailure({
@@ -51,5 +52,6 @@ for (const text of process.argv.slice(2)) {
     variants,
     given: shrunk.given,
   });
+  if (process.env['SHOW'] !== undefined) (await import('./x-seg.ts')).show(shrunk.spec);
   console.log(`  ${to ?? 'no token'} ${JSON.stringify(shrunk.given)} idle ${[...shrunk.spec.idle].join()}`);
 }

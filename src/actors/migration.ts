@@ -60,6 +60,7 @@ export function* migration(
 /** Turns logging on, and tries again a few times where there is no memory. False if there is none after that. */
 function* startLogging(kvm: Kvm, cpu: Cpu, slot: MemSlot, split: SplitDriver): Steps<boolean> {
   for (let tries = 0; tries < ENABLE_TRIES; tries++) {
+    cpu.betweenMoves();
     if ((yield* enableDirtyLogging(kvm, cpu, slot, split)) === 0) return true;
   }
   return false;
@@ -80,8 +81,10 @@ function* migrate(
   if (shared) yield* unlockUserSpace(kvm, cpu);
   for (let round = 0; round < rounds; round++) {
     cpu.count(C.rounds);
+    cpu.safepoint();
     for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared, clearPages);
   }
+  cpu.safepoint();
   yield* stopVcpus(kvm, cpu);
   // Stopped vCPUs have emptied their PML buffers on the way out, and what is left in rings is reaped here.
   for (const slot of slots) yield* harvestAndCopy(kvm, cpu, slot, shared, clearPages);
@@ -94,7 +97,9 @@ function* copyAll(kvm: Kvm, cpu: Cpu, slot: MemSlot): Steps<void> {
   // With INITIALLY_SET the first harvest reports every page, so copying them now would only copy twice.
   if (kvm.get(KVM.manualProtect) > 1) return;
   for (let gfn = slot.baseGfn; gfn < slot.baseGfn + slot.npages; gfn++) {
+    // User space reads one page after the other.
     if (gfn % COPY_BATCH === 0) cpu.safepoint();
+    else cpu.betweenMoves();
     putPage(kvm, cpu, slot, gfn, yield* readGuestPage(kvm, cpu, slot, gfn));
   }
 }
@@ -132,6 +137,7 @@ function* harvestAndCopy(
     while (kvm.w[at] !== 0) {
       const bits = kvm.w[at]!;
       const bit = 31 - Math.clz32(bits & -bits);
+      cpu.betweenMoves();
       const gfn = slot.baseGfn + word * 32 + bit;
       putPage(kvm, cpu, slot, gfn, yield* readGuestPage(kvm, cpu, slot, gfn));
       kvm.arena.put(at, bits & (bits - 1));
@@ -149,6 +155,8 @@ function* harvest(kvm: Kvm, cpu: Cpu, slot: MemSlot, clearPages: number): Steps<
   }
   yield* getDirtyLog(kvm, cpu, slot);
   if (kvm.get(KVM.manualProtect) === 0) return;
+  // Another ioctl.
+  cpu.betweenMoves();
   if (clearPages > 0) yield* clearInParts(kvm, cpu, slot, clearPages);
   else {
     const pages = Math.ceil(slot.npages / 64) * 64;
@@ -170,6 +178,7 @@ function* clearInParts(kvm: Kvm, cpu: Cpu, slot: MemSlot, most: number): Steps<v
         lo ^= lowLo;
         hi ^= lowHi;
       }
+      cpu.betweenMoves();
       yield* clearDirtyLog(kvm, cpu, slot, word * 32, 64, mask);
     }
   }

@@ -8,6 +8,7 @@ import type { Excerpt } from '../explore/excerpt.ts';
 import { locationGroups } from '../explore/locations.ts';
 import { OverrideScheduler, type Override } from '../explore/overrides.ts';
 import { Schedules } from '../explore/scheduler-of.ts';
+import type { Kept } from '../explore/runner.ts';
 import type { ChosenStrategy } from '../explore/strategies/index.ts';
 import type { Engine } from '../mmu/engine.ts';
 import { ControlledRuntime } from '../runtime/controlled.ts';
@@ -34,6 +35,8 @@ export interface RunSpec {
   readonly without: ReadonlySet<string>;
   /** Actors that stay away, by number. */
   readonly idle: ReadonlySet<number>;
+  /** The only moves of actors that do not make all of theirs. */
+  readonly kept?: Kept;
   readonly seed: string;
   readonly schedule: number;
   readonly plan: RunPlan;
@@ -44,6 +47,7 @@ export function runtimeOf(spec: Omit<RunSpec, 'seed' | 'schedule' | 'plan'>): Co
   const judge = makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS });
   const runtime = new ControlledRuntime({ ...spec, judge });
   runtime.idle = spec.idle;
+  if (spec.kept !== undefined) runtime.kept = spec.kept;
   return runtime;
 }
 

@@ -72,6 +72,7 @@ export function recordSchedule(
     resolved: texts(spec.machine.parameters),
     without: [...spec.without].sort(),
     idle: [...spec.idle].sort((a, b) => a - b),
+    kept: spec.kept ?? new Map(),
     actors: runtime.cpus.map((cpu) => cpu.name),
     foundBy,
     seed: spec.seed,

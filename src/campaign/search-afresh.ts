@@ -45,6 +45,7 @@ export function searchAfresh(start: Failing, fresh: Budget): Failing {
     const recorder = new OverrideRecorder(schedule % 2 === 0 ? scheduler : delays[which]!);
     runtime.maxSteps = Math.min(limit, stepLimit(start.run.result.steps));
     runtime.idle = start.run.idle;
+    runtime.kept = start.run.kept;
     const result = runtime.run(recorder, place.master, schedule);
     runtime.maxSteps = limit;
     const violation = result.violations[0];
@@ -57,7 +58,7 @@ export function searchAfresh(start: Failing, fresh: Budget): Failing {
     const { overrides, preempting } = recorder;
     const there = { ...place, schedule };
     const left = new Budget(Math.ceil(SHARE * (place.budget.limit - place.budget.used)), place.budget);
-    const run = minimise({ ...there, budget: left }, { overrides, preempting, idle: start.run.idle, result });
+    const run = minimise({ ...there, budget: left }, { ...start.run, overrides, preempting, result });
     best = { ...start, spec: { ...start.spec, schedule }, place: there, run };
   }
   return best;

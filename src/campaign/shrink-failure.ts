@@ -12,8 +12,11 @@ import { masterSeed } from '../cpu/random.ts';
 import type { ControlledResult } from '../runtime/controlled.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { runtimeOf, schedulerOf, type RunSpec } from './run-spec.ts';
-import { searchAfresh } from './search-afresh.ts';
-import { placeOf, shrinkWorkload, type Failing } from './shrink-workload.ts';
+import { dropMoves } from '../explore/drop-moves.ts';
+import { better } from '../explore/failing-run.ts';
+import { reduce } from '../explore/reduce.ts';
+import { MANY, searchAfresh } from './search-afresh.ts';
+import { placeOf, shrinkWorkload, WORTHWHILE, type Failing } from './shrink-workload.ts';
 import { signatureOf } from './signature.ts';
 
 export interface ShrinkFailureOptions {
@@ -37,15 +40,25 @@ export interface ShrunkFailure {
   readonly replays: number;
   /** Schedules that were tried afresh, as too many preemptions were left. */
   readonly fresh: number;
+  /** Replays in which moves were left out, as too many were left then. */
+  readonly long: number;
   readonly certificate: Certificate;
   /** Milliseconds without the certificate, and with it. */
   readonly elapsedMs: { readonly shrinking: number; readonly all: number };
 }
 
-/** Schedules that are tried afresh at most, and where very many preemptions are left. */
-const FRESH = 1_500;
-const FRESH_IF_HOPELESS = 4_000;
-const HOPELESS = 5;
+/** Schedules that are tried afresh at most. */
+const FRESH = 600;
+/** Steps of replays in which moves are left out of a run that keeps many preemptions: some ten seconds. */
+const LONG_STEPS = 12_000_000;
+
+/** Leaves moves out of a run that is otherwise minimal, on what is left of its budget, if that makes it much shorter. */
+function fewerMoves(failing: Failing): Failing {
+  const { place, run } = failing;
+  const fewer = dropMoves(place, run).run;
+  const shorter = fewer.result.steps <= WORTHWHILE * run.result.steps;
+  return shorter && fewer.result.preemptions <= run.result.preemptions ? { ...failing, run: fewer } : failing;
+}
 
 /** @throws NotReproduced if the run does not fail */
 export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
@@ -60,17 +73,27 @@ export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
   });
   const budget = new Budget(options.maxReplays);
   const place = placeOf(spec, runtime, { wanted: first.signature, budget });
-  let failing: Failing = { spec, given, runtime, place, run: minimiseFirst(place, first) };
-  const fresh = new Budget(failing.run.result.preemptions > HOPELESS ? FRESH_IF_HOPELESS : FRESH);
-  if (!options.keepWorkload) failing = shrinkWorkload(searchAfresh(failing, fresh), options.scenario);
+  const minimal = minimiseFirst(place, first);
+  const fresh = new Budget(FRESH);
+  const long = new Budget(Infinity, undefined, LONG_STEPS);
+  let failing: Failing = { spec, given, runtime, place, run: minimal };
+  if (!options.keepWorkload) {
+    failing = searchAfresh(failing, fresh);
+    if (failing.run.result.preemptions > MANY) {
+      const run = reduce({ ...place, budget: long }, first, minimal, MANY);
+      if (better(run, failing.run)) failing = { ...failing, spec, place, run };
+    }
+    failing = fewerMoves(shrinkWorkload(failing, options.scenario));
+  }
   const shrinking = performance.now() - began;
   const { run, certificate } = certify(failing.place, failing.run, options.maxCertificate);
   return {
-    spec: { ...failing.spec, idle: run.idle, plan: { overrides: run.overrides } },
+    spec: { ...failing.spec, idle: run.idle, kept: run.kept, plan: { overrides: run.overrides } },
     given: failing.given,
     result: { ...run.result, schedule: failing.spec.schedule },
     before: beforeOf(first),
     replays: budget.used,
+    long: long.used,
     fresh: fresh.used,
     certificate,
     elapsedMs: { shrinking, all: performance.now() - began },

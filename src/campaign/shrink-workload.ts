@@ -25,7 +25,7 @@ export interface Failing {
 /** Replays that this stage may take at most. */
 const MAX_REPLAYS = 80;
 /** A smaller workload must save this part of the steps: otherwise the token would grow for nothing. */
-const WORTHWHILE = 0.9;
+export const WORTHWHILE = 0.9;
 /** Other data that are tried. */
 const OTHER_SCHEDULES = 4;
 
@@ -108,12 +108,13 @@ function tryOn(candidate: Failing, before: Failing, spent: { left: number }): Fa
   const actors = runtime.cpus.length;
   const fits = before.run.overrides.filter(({ actor, next }) => actor < actors && next < actors);
   const idle = new Set([...before.run.idle].filter((actor) => actor < actors));
+  const kept = new Map([...before.run.kept].filter(([actor]) => actor < actors));
   const active = (size: number, machine: Failing): number => machine.runtime.cpus.length - size;
   runtime.maxSteps = stepLimit(before.run.result.steps);
   for (const [overrides, away] of [
-    [fits, idle],
-    [fits, new Set<number>()],
-    [[], idle],
+    [fits, { idle, kept }],
+    [fits, { idle: new Set<number>(), kept }],
+    [[], { idle, kept }],
   ] as const) {
     if (spent.left <= 0 || !place.budget.take()) return undefined;
     spent.left--;

@@ -12,7 +12,7 @@ export const machineCheck = ({ config, actors, populate, dims }: Machine): numbe
 
 export interface TokenParts extends Pick<
   RunSpec,
-  'machine' | 'without' | 'idle' | 'seed' | 'schedule' | 'plan'
+  'machine' | 'without' | 'idle' | 'kept' | 'seed' | 'schedule' | 'plan'
 > {
   /** Path of a scenario that is no shipped one. */
   readonly scenarioFile: string | undefined;
@@ -40,7 +40,10 @@ export function tokenOf(parts: TokenParts): string | undefined {
     without: [...parts.without].sort(),
     plan:
       'overrides' in plan
-        ? plan
+        ? {
+            overrides: plan.overrides,
+            ...(parts.kept === undefined || parts.kept.size === 0 ? {} : { kept: parts.kept }),
+          }
         : {
             strategy: STRATEGIES.indexOf(plan.strategy.strategy),
             option: plan.strategy.option,

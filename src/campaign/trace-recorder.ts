@@ -7,6 +7,7 @@ import {
   HELD_SLOTS_ARCH,
   HELD_TDP_PAGES,
   HELD_UNSYNC_PAGES,
+  Boundary,
   type Cpu,
 } from '../cpu/cpu.ts';
 import type { OpListener } from '../cpu/plain-cpu.ts';
@@ -181,6 +182,8 @@ export class TraceRecorder implements OpListener {
     if (before === undefined) return { because: 'start', note: 'the run begins' };
     if (this.couldGoOn && before.atSafepoint)
       return { because: 'yielded', note: `${before.name} at a safepoint` };
+    if (this.couldGoOn && before.boundary === Boundary.Move)
+      return { because: 'yielded', note: `${before.name} between two moves` };
     if (this.couldGoOn) return { because: 'preempted', note: `${before.name} preempted` };
     const kvm = this.kvm();
     const blocked = before.pendingOp === Op.Wait && kvm.w[before.pendingWord] === before.pendingExpected;

@@ -59,12 +59,16 @@ export function printExplanation(output: Output, run: MinimalRun): void {
 
 /** What shrinking did, in words. */
 export function shrinkText(shrunk: ShrunkFailure): string {
-  const { before, result, spec, replays, fresh, certificate, elapsedMs } = shrunk;
+  const { before, result, spec, replays, fresh, long, certificate, elapsedMs } = shrunk;
   const overrides = 'overrides' in spec.plan ? spec.plan.overrides.length : 0;
+  const effort = [
+    plural(replays + long, 'replay'),
+    ...(fresh === 0 ? [] : [`${plural(fresh, 'schedule')} tried afresh`]),
+  ];
   const time = (ms: number): string => `${formatCount(Math.round(ms))} ms`;
   const proof = elapsedMs.all - elapsedMs.shrinking;
   return (
-    `Shrunk in ${plural(replays, 'replay')}${fresh === 0 ? '' : ` and ${plural(fresh, 'schedule')} tried afresh`}, ${time(elapsedMs.shrinking)}: ${plural(before.preemptions, 'preemption')} in ` +
+    `Shrunk in ${effort.join(' and ')}, ${time(elapsedMs.shrinking)}: ${plural(before.preemptions, 'preemption')} in ` +
     `${plural(before.steps, 'step')} to ${formatCount(result.preemptions)} (${plural(overrides, 'override')}) in ${formatCount(result.steps)}. ` +
     certificateText(result.preemptions, overrides, certificate, time(proof))
   );

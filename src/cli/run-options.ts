@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { actorIdentity } from '../actors/context.ts';
 import { mayStayAway } from '../actors/idle.ts';
 import type { RunPlan, RunSpec } from '../campaign/run-spec.ts';
+import type { Kept } from '../explore/runner.ts';
 import { strategyText } from '../explore/strategies/index.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { parseCount } from './duration.ts';
@@ -68,10 +69,20 @@ export async function chooseRun(
     seed,
     custom: chosen.scenario.actors,
     idle: parseIdle(idle === undefined ? (target?.idle ?? []).map(String) : idle.split(','), chosen),
+    ...(target?.kept === undefined ? {} : { kept: knownActors(target.kept, chosen) }),
     schedule,
     plan,
   };
   return { ...chosen, spec };
+}
+
+/** @throws UsageError for an actor that the machine does not have */
+function knownActors(kept: Kept, { machine }: Chosen): Kept {
+  for (const actor of kept.keys()) {
+    if (actor >= machine.actors.length)
+      throw new UsageError(`moves: there is no actor ${actor}, the last is ${machine.actors.length - 1}`);
+  }
+  return kept;
 }
 
 /** @throws UsageError for an actor that the machine does not have, or if nobody would be left */

@@ -4,6 +4,7 @@ import { planOf, variantsOf } from '../campaign/tokens.ts';
 import type { RunPlan } from '../campaign/run-spec.ts';
 import type { ScheduleFile } from '../explore/schedule-file.ts';
 import { MAX_SCHEDULE_BYTES, parseSchedule, ScheduleFileError } from '../explore/schedule-reader.ts';
+import type { Kept } from '../explore/runner.ts';
 import { parseToken, type Token } from '../explore/token.ts';
 import { isPath, shippedScenarios } from '../scenario/load.ts';
 import { kebab } from './scenario-options.ts';
@@ -16,6 +17,7 @@ export interface Target {
   readonly plan: RunPlan;
   readonly schedule: number;
   readonly idle: readonly number[];
+  readonly kept?: Kept;
   readonly token?: Token;
   readonly file?: ScheduleFile;
 }
@@ -67,6 +69,7 @@ function ofToken(text: string): Target {
     plan: planOf(token),
     schedule,
     idle,
+    ...('kept' in token.plan && token.plan.kept !== undefined ? { kept: token.plan.kept } : {}),
     token,
   };
 }
@@ -102,6 +105,7 @@ function ofFile(path: string): Target {
     plan: { overrides: file.overrides },
     schedule: file.schedule,
     idle: file.idle,
+    kept: file.kept,
     file,
   };
 }

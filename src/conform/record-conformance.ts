@@ -27,6 +27,7 @@ export function recordConformance(spec: RunSpec): Recording {
   const judge = new RecordingJudge(spec);
   const runtime = new ControlledRuntime({ ...spec, judge });
   runtime.idle = spec.idle;
+  if (spec.kept !== undefined) runtime.kept = spec.kept;
   const result = runtime.run(schedulerOf(runtime, spec), masterSeed(spec.seed), spec.schedule);
   return judge.recorder!.finish(
     `${spec.machine.scenario}-${spec.seed}-${spec.schedule}-${result.hash}`,

@@ -47,6 +47,9 @@ export interface CpuOptions {
   readonly counters?: Float64Array;
 }
 
+/** Places between two operations of an actor. */
+export const Boundary = { None: 0, Move: 1, Safepoint: 2 } as const;
+
 export abstract class Cpu {
   readonly actor: number;
   readonly name: string;
@@ -65,10 +68,11 @@ export abstract class Cpu {
   hi = 0;
 
   /**
-   * The actor has passed a safepoint since its last operation: it could be scheduled out here in the kernel too, and going
-   * on with another actor is no preemption. Kept by the single-threaded runtimes.
+   * Where the actor has come to since its last operation. At a safepoint it could be scheduled out in the kernel too, and between two of
+   * its moves it is in the middle of nothing: going on with another actor is no preemption there, just as a switch at a
+   * `yield` is no interference (Yi, Sadowski, Flanagan, "Cooperative Reasoning for Preemptive Execution", PPoPP 2011). Kept by the single-threaded runtimes.
    */
-  atSafepoint = false;
+  boundary: number = Boundary.None;
 
   /** Locks held, as HELD_ bits; what a lockdep assertion looks at. */
   held = 0;
@@ -99,6 +103,10 @@ export abstract class Cpu {
     this.counters = options.counters ?? new Float64Array(COUNTER_ROW);
   }
 
+  get atSafepoint(): boolean {
+    return this.boundary === Boundary.Safepoint;
+  }
+
   /** Announces the next visible operation; the caller yields the result. */
   at(op: number, word: number, expected = 0): void {
     this.pendingOp = op;
@@ -120,6 +128,7 @@ export abstract class Cpu {
     this.workload.seed(workload);
     this.move = -1;
     this.keptAt = 0;
+    this.boundary = Boundary.None;
   }
 
   /**
@@ -133,9 +142,15 @@ export abstract class Cpu {
     const move = kept === undefined ? this.move + 1 : (kept[this.keptAt++] ?? Infinity);
     if (move === Infinity || (most > 0 && move >= most)) return false;
     this.move = move;
+    this.betweenMoves();
     this.choices.seed(ofMove(this.choiceSeed, move));
     this.workload.seed(ofMove(this.workloadSeed, move));
     return true;
+  }
+
+  /** The actor is in the middle of nothing: it has made a move and not begun another. Not a visible operation. */
+  betweenMoves(): void {
+    if (this.boundary === Boundary.None) this.boundary = Boundary.Move;
   }
 
   /** A choice among 0..n-1. */

@@ -3,7 +3,7 @@
  * A performed operation must be the announced one; anything else is a defect of the model and is thrown.
  */
 import type { Arena } from '../arena/arena.ts';
-import { Cpu, type CpuOptions } from './cpu.ts';
+import { Boundary, Cpu, type CpuOptions } from './cpu.ts';
 import { Op, OP_NAMES } from './steps.ts';
 
 /** Receives operations as they happen, with their values; for traces and coverage. */
@@ -76,7 +76,7 @@ export class PlainCpu extends Cpu {
     if (this.stepped) {
       if (this.pendingOp !== op || this.pendingWord !== word) this.mismatch(op, word);
       this.pendingOp = Op.Pause;
-      this.atSafepoint = false;
+      this.boundary = Boundary.None;
     }
     const run = this.run;
     run.steps++;
@@ -213,7 +213,7 @@ export class PlainCpu extends Cpu {
 
   safepoint(): void {
     // The scheduler can stop anybody anywhere; it only remembers that this is a place to do so.
-    this.atSafepoint = true;
+    this.boundary = Boundary.Safepoint;
   }
 
   relax(): void {

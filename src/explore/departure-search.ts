@@ -6,7 +6,7 @@
  * switches that cost nothing. Each run follows a prefix of decisions and then the base; the deepest decision with an untried
  * choice within the bounds is where the next run leaves it. Nothing is pruned.
  */
-import type { Cpu } from '../cpu/cpu.ts';
+import { Boundary, type Cpu } from '../cpu/cpu.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import { OverrideRecorder, yieldingPick, type Override } from './overrides.ts';
 import type { Runner, RunResult } from './runner.ts';
@@ -60,7 +60,11 @@ class DepthFirst implements Scheduler {
       const choices = Int32Array.from(enabled.subarray(0, count));
       choices.copyWithin(1, 0, choices.indexOf(base));
       choices[0] = base;
-      node = { choices, taken: 0, costs: base === current };
+      node = {
+        choices,
+        taken: 0,
+        costs: base === current && this.actors[current]!.boundary === Boundary.None,
+      };
       this.stack.push(node);
     }
     this.depth++;

@@ -2,43 +2,63 @@
 import type { Violation } from '../runtime/outcome.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import { OverrideRecorder, OverrideScheduler, type Override } from './overrides.ts';
-import type { Runner, RunResult } from './runner.ts';
+import type { Kept, Runner, RunResult } from './runner.ts';
 import { SegmentRecorder, type Segment } from './segments.ts';
 
 /** What makes two failures the same one. */
 export type Signature = (violation: Violation) => string;
 
-/** A failing run as overrides on the base, with the actors that stay away. */
-export interface FailingRun {
+/** What a run goes without. */
+export interface LeftOut {
+  /** Actors that stay away. */
+  readonly idle: ReadonlySet<number>;
+  /** The only moves of actors that do not make all of theirs. */
+  readonly kept: Kept;
+}
+
+/** A failing run as overrides on the base, with what was left out. */
+export interface FailingRun extends LeftOut {
   readonly overrides: readonly Override[];
   /** Those of them that are preemptions; the others are switches that cost nothing. */
   readonly preempting: ReadonlySet<Override>;
-  readonly idle: ReadonlySet<number>;
   readonly result: RunResult;
 }
 
 /** Replays are counted across the stages; what is left of the budget is shared by them. */
 export class Budget {
   used = 0;
+  /** Steps of the replays. */
+  steps = 0;
   readonly limit: number;
   private readonly whole: Budget | undefined;
+  readonly maxSteps: number;
 
-  /** @param whole of which this is a part: it pays as well */
-  constructor(limit: number, whole?: Budget) {
+  /**
+   * @param whole of which this is a part: it pays as well
+   * @param maxSteps steps after which nothing is left, however many replays there were
+   */
+  constructor(limit: number, whole?: Budget, maxSteps = Infinity) {
     this.limit = limit;
     this.whole = whole;
+    this.maxSteps = maxSteps;
   }
 
   /** Nothing is left. */
   get spent(): boolean {
-    return this.used >= this.limit || this.whole?.spent === true;
+    return this.used >= this.limit || this.steps >= this.maxSteps || this.whole?.spent === true;
   }
 
   /** Takes one; false if there is none left. */
   take(): boolean {
-    if (this.used >= this.limit || this.whole?.take() === false) return false;
+    if (this.spent || this.whole?.take() === false) return false;
     this.used++;
     return true;
+  }
+
+  /** The replay that was taken has made so many steps. */
+  ran(steps: number): void {
+    this.steps += steps;
+    this.whole?.ran(steps);
   }
 }
 
@@ -68,34 +88,53 @@ export function better(a: FailingRun, b: FailingRun): boolean {
   return difference < 0;
 }
 
+/** Runs a schedule with this left out; the result if it fails as wanted. */
+function runAlike(
+  { runner, master, schedule, signature, wanted, budget }: Workplace,
+  scheduler: Scheduler,
+  { idle, kept }: LeftOut,
+): RunResult | undefined {
+  runner.idle = idle;
+  runner.kept = kept;
+  const result = runner.run(scheduler, master, schedule);
+  budget.ran(result.steps);
+  const violation = result.violations[0];
+  return violation !== undefined && signature(violation) === wanted ? result : undefined;
+}
+
 /** Plays overrides leniently; the run if it fails as wanted, with the overrides that were used. */
 export function replayOverrides(
-  { runner, master, schedule, signature, wanted }: Omit<Workplace, 'budget'>,
+  place: Workplace,
   overrides: readonly Override[],
-  idle: ReadonlySet<number>,
+  { idle, kept }: LeftOut,
 ): FailingRun | undefined {
   const scheduler = new OverrideScheduler(overrides);
-  runner.idle = idle;
-  const result = runner.run(scheduler, master, schedule);
-  const violation = result.violations[0];
-  if (violation === undefined || signature(violation) !== wanted) return undefined;
-  return { overrides: scheduler.used, preempting: scheduler.preempting, idle, result };
+  const result = runAlike(place, scheduler, { idle, kept });
+  if (result === undefined) return undefined;
+  return { overrides: scheduler.used, preempting: scheduler.preempting, idle, kept, result };
+}
+
+/** Plays a schedule of any kind; the run if it fails as wanted. */
+export function replaySchedule(
+  place: Workplace,
+  scheduler: Scheduler,
+  { idle, kept }: LeftOut,
+): FailingRun | undefined {
+  const overrides = new OverrideRecorder(scheduler);
+  const result = runAlike(place, overrides, { idle, kept });
+  if (result === undefined) return undefined;
+  return { overrides: overrides.overrides, preempting: overrides.preempting, idle, kept, result };
 }
 
 /** Plays a schedule; the run if it fails as wanted, as overrides and as segments. */
 export function playSegments(
-  { runner, master, schedule, signature, wanted }: Workplace,
+  place: Workplace,
   scheduler: Scheduler,
-  idle: ReadonlySet<number>,
+  left: LeftOut,
 ): { readonly run: FailingRun; readonly segments: readonly Segment[] } | undefined {
   const segments = new SegmentRecorder(scheduler);
-  const overrides = new OverrideRecorder(segments);
-  runner.idle = idle;
-  const result = runner.run(overrides, master, schedule);
-  const violation = result.violations[0];
-  if (violation === undefined || signature(violation) !== wanted) return undefined;
-  const run = { overrides: overrides.overrides, preempting: overrides.preempting, idle, result };
-  return { run, segments: segments.segments };
+  const run = replaySchedule(place, segments, left);
+  return run === undefined ? undefined : { run, segments: segments.segments };
 }
 
 /** Which actors move in a run. */
@@ -103,6 +142,7 @@ export function moversOf({ runner, master, schedule }: Workplace, run: FailingRu
   const moved = new Set<number>();
   const scheduler = new OverrideScheduler(run.overrides);
   runner.idle = run.idle;
+  runner.kept = run.kept;
   runner.run(scheduler, master, schedule, { operation: (cpu) => void moved.add(cpu.actor) });
   return moved;
 }

@@ -8,7 +8,7 @@
  * every other makes one.) Overrides are keyed by an actor's own operations and not
  * by the step of the run, so that leaving one out does not shift the others.
  */
-import type { Cpu } from '../cpu/cpu.ts';
+import { Boundary, type Cpu } from '../cpu/cpu.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 
 export interface Override {
@@ -55,7 +55,7 @@ class OwnOps {
 /** Wraps a scheduler and writes down where it leaves the base. */
 export class OverrideRecorder implements Scheduler {
   overrides: Override[] = [];
-  /** Those that leave an actor that could go on and is not at a safepoint. */
+  /** Those that leave an actor that could go on, neither at a safepoint nor between two moves. */
   preempting = new Set<Override>();
   private readonly inner: Scheduler;
   private readonly own = new OwnOps();
@@ -79,7 +79,7 @@ export class OverrideRecorder implements Scheduler {
     if (next !== base) {
       const override: Override = { actor: current, op: this.own.of(current), next };
       this.overrides.push(override);
-      if (base === current) this.preempting.add(override);
+      if (base === current && this.actors[current]!.boundary === Boundary.None) this.preempting.add(override);
     }
     return next;
   }
@@ -109,7 +109,7 @@ export class Inapplicable extends Error {
 export class OverrideScheduler implements Scheduler {
   /** Overrides that were applied and mattered, in the order of the run. */
   used: Override[] = [];
-  /** Those of `used` that leave an actor that could go on and is not at a safepoint. */
+  /** Those of `used` that leave an actor that could go on, neither at a safepoint nor between two moves. */
   preempting = new Set<Override>();
   /** The first override whose actor could not go on. */
   inapplicable: Override | undefined;
@@ -148,7 +148,8 @@ export class OverrideScheduler implements Scheduler {
     for (let i = 0; i < count; i++) {
       if (enabled[i] !== override.next) continue;
       if (override.next !== base) this.used.push(override);
-      if (override.next !== base && base === current) this.preempting.add(override);
+      if (override.next !== base && base === current && this.actors[current]!.boundary === Boundary.None)
+        this.preempting.add(override);
       return override.next;
     }
     if (this.strict) throw new Inapplicable(override);

@@ -2,7 +2,7 @@
  * Iterative preemption bounding (Musuvathi, Qadeer, PLDI 2007): all schedules with at most c preemptions, by re-execution.
  * Switches away from an actor that blocked or ended are free and are all tried; a switch away from one that could go on costs
  * one. At a safepoint the next in turn goes on, as in the base of overrides.ts, and anything else costs one (a delay, in the
- * words of Emmi, Qadeer, Rakamaric, POPL 2011): an actor that waits by coming back there again and again would otherwise have
+ * words of Emmi, Qadeer, Rakamaric, POPL 2011), as does one between two moves of an actor: an actor that waits by coming back there again and again would otherwise have
  * no end of schedules, and one that does so often would make them too many.
  *
  * A schedule is the base of overrides.ts with some decisions replaced. Each is run once: what a run passes on its way after

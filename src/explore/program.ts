@@ -101,7 +101,6 @@ export class ProgramRunner implements Runner, Overseer {
     for (let i = 0; i < cpus.length; i++) {
       const cpu = cpus[i]!;
       cpu.at(Op.Pause, 0);
-      cpu.atSafepoint = false;
       cpu.kept = this.kept.get(i);
       cpu.seed(mix(master, schedule, Stream.choice, i), mix(master, schedule, Stream.workload, i));
       actors.push(this.idle.has(i) ? undefined : program.actors[i]!(cpu, base));

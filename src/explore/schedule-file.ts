@@ -12,6 +12,7 @@
  *   resolved NAME=TEXT...                all parameters
  *   [without ID...]                      checks whose findings do not count
  *   [idle NUMBER...]                     actors that stay away
+ *   [moves ACTOR:RANGES...]              the only moves that these actors make, as `2:0-3,5`; `2:` makes none
  *   actors TEXT...                       names of all actors, by number from 0
  *   found-by TEXT                        the strategy, for people
  *   seed TEXT
@@ -43,7 +44,9 @@
 import { fnv1a } from './bytes.ts';
 import type { LoggedStep, OperationLog } from './operation-log.ts';
 import { BLOCK } from './operation-log.ts';
+import { rangesText } from './move-ranges.ts';
 import type { Override } from './overrides.ts';
+import type { Kept } from './runner.ts';
 
 export const SCHEDULE_VERSION = 1;
 export const SCHEDULE_MAGIC = 'splitstorm-schedule';
@@ -55,6 +58,8 @@ export interface ScheduleFile {
   readonly resolved: Readonly<Record<string, string>>;
   readonly without: readonly string[];
   readonly idle: readonly number[];
+  /** The only moves that some actors make. */
+  readonly kept: Kept;
   readonly actors: readonly string[];
   readonly foundBy: string;
   readonly seed: string;
@@ -111,6 +116,10 @@ export function formatSchedule(file: ScheduleFile): string {
     `resolved ${pairs(file.resolved).join(' ')}`,
     ...list('without', file.without),
     ...list('idle', file.idle.map(String)),
+    ...list(
+      'moves',
+      [...file.kept].map(([actor, moves]) => `${actor}:${rangesText(moves)}`),
+    ),
     `actors ${escaped(file.actors).join(' ')}`,
     `found-by ${encodeURIComponent(file.foundBy)}`,
     `seed ${encodeURIComponent(file.seed)}`,

@@ -2,6 +2,7 @@
 import { fnv1a } from './bytes.ts';
 import { BLOCK, MAX_LOGGED, type LoggedStep, type OperationLog } from './operation-log.ts';
 import type { Override } from './overrides.ts';
+import type { Kept } from './runner.ts';
 import { hashText, readSteps, SCHEDULE_MAGIC, SCHEDULE_VERSION, type ScheduleFile } from './schedule-file.ts';
 
 /** Longest file that is read, in bytes. */
@@ -143,9 +144,11 @@ function readFields(lines: Lines): ScheduleFile {
   const resolved = lines.pairs(lines.field('resolved'), 'resolved');
   const without = lines.words(lines.optional('without'));
   const idle = lines.words(lines.optional('idle')).map((actor) => lines.number(actor, 'idle'));
+  const kept = readKept(lines, lines.words(lines.optional('moves')));
   const actors = lines.words(lines.field('actors')).map((name) => lines.unescape(name, 'actors'));
   const last = actors.length - 1;
-  for (const actor of idle) if (actor > last) lines.fail(`there is no actor ${actor}, the last is ${last}`);
+  for (const actor of [...idle, ...kept.keys()])
+    if (actor > last) lines.fail(`there is no actor ${actor}, the last is ${last}`);
   const head = {
     foundBy: lines.text('found-by'),
     seed: lines.text('seed'),
@@ -159,7 +162,31 @@ function readFields(lines: Lines): ScheduleFile {
   };
   const overrides = readOverrides(lines, last);
   const log = readLog(lines, head.steps, last);
-  return { scenario, variants, given, resolved, without, idle, actors, ...head, overrides, log };
+  return { scenario, variants, given, resolved, without, idle, kept, actors, ...head, overrides, log };
+}
+
+/** Moves that a file may keep, and the last that it may name. */
+const MAX_MOVES = 1e6;
+
+function readKept(lines: Lines, words: readonly string[]): Kept {
+  const kept = new Map<number, readonly number[]>();
+  let total = 0;
+  for (const word of words) {
+    const [, actor, ranges] = /^(\d+):([\d,-]*)$/.exec(word) ?? [];
+    if (actor === undefined || ranges === undefined)
+      return lines.fail(`moves: ACTOR:RANGES expected, ${quoted(word)} given`);
+    const moves: number[] = [];
+    for (const range of ranges === '' ? [] : ranges.split(',')) {
+      const [from, to = from] = range.split('-');
+      const first = lines.number(from!, 'moves', (moves.at(-1) ?? -1) + 1, MAX_MOVES);
+      const last = lines.number(to!, 'moves', first, MAX_MOVES);
+      for (let move = first; move <= last; move++) moves.push(move);
+    }
+    total += moves.length;
+    if (total > MAX_MOVES) lines.fail(`moves: more than ${MAX_MOVES} are kept`);
+    kept.set(lines.number(actor, 'moves'), moves);
+  }
+  return kept;
 }
 
 function readOverrides(lines: Lines, lastActor: number): Override[] {

@@ -5,7 +5,7 @@
  * Effective Debugging of Concurrent Programs", FSE 2010, which moves one segment at a time; here whole stretches are grouped by
  * actor first, and halved where that loses the failure: most of a long schedule does not matter).
  */
-import type { Cpu } from '../cpu/cpu.ts';
+import { Boundary, type Cpu } from '../cpu/cpu.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
 import { yieldingPick } from './overrides.ts';
 
@@ -13,8 +13,12 @@ export interface Segment {
   readonly actor: number;
   /** The segment ends when the actor has moved this often in the whole run. */
   readonly until: number;
-  /** It ends with a preemption: the actor could have gone on, and not from a safepoint. */
+  /** It ends with a preemption: the actor could have gone on, neither from a safepoint nor to its next move. */
   readonly preempted: boolean;
+  /** Moves of the actor at the last place in the segment where a switch would have cost nothing; absent if there is none. */
+  readonly rest?: number;
+  /** It goes on past its end, to where the switch costs nothing. */
+  readonly settles?: boolean;
 }
 
 /** Wraps a scheduler and writes its segments down. */
@@ -38,16 +42,25 @@ export class SegmentRecorder implements Scheduler {
   pick(enabled: Int32Array, count: number, current: number): number {
     const next = this.inner.pick(enabled, count, current);
     const last = this.segments.length - 1;
-    if (next !== current && yieldingPick(this.actors, enabled, count, current) === current)
+    if (
+      next !== current &&
+      yieldingPick(this.actors, enabled, count, current) === current &&
+      this.actors[current]!.boundary === Boundary.None
+    )
       this.segments[last] = { ...this.segments[last]!, preempted: true };
     return next;
   }
 
   step(actor: number): void {
-    const until = ++this.moves[actor]!;
+    const resting = this.actors[actor]!.boundary !== Boundary.None;
+    const before = this.moves[actor]!++;
     const last = this.segments.length - 1;
-    if (this.segments[last]?.actor === actor) this.segments[last] = { actor, until, preempted: false };
-    else this.segments.push({ actor, until, preempted: false });
+    const goesOn = this.segments[last]?.actor === actor ? this.segments[last] : undefined;
+    // Where a segment begins its actor has nothing behind it that the switch could be moved to.
+    const rest = goesOn !== undefined && resting ? before : goesOn?.rest;
+    const segment = { actor, until: before + 1, preempted: false, ...(rest === undefined ? {} : { rest }) };
+    if (goesOn === undefined) this.segments.push(segment);
+    else this.segments[last] = segment;
     this.inner.step?.(actor);
   }
 
@@ -75,8 +88,9 @@ export class SegmentScheduler implements Scheduler {
 
   pick(enabled: Int32Array, count: number, current: number): number {
     for (; this.at < this.segments.length; this.at++) {
-      const { actor, until } = this.segments[this.at]!;
-      if (this.moves[actor]! >= until) continue;
+      const { actor, until, settles } = this.segments[this.at]!;
+      const on = settles === true && this.actors[actor]!.boundary === Boundary.None;
+      if (this.moves[actor]! >= until && !on) continue;
       for (let i = 0; i < count; i++) if (enabled[i] === actor) return actor;
     }
     return yieldingPick(this.actors, enabled, count, current);
@@ -85,6 +99,20 @@ export class SegmentScheduler implements Scheduler {
   step(actor: number): void {
     this.moves[actor]!++;
   }
+}
+
+/** The segments with the end of one moved: later, to where the switch costs nothing, or earlier, to the last such place or, if there is none in the segment, to its beginning. */
+export function settle(
+  segments: readonly Segment[],
+  at: number,
+  when: 'later' | 'earlier',
+): readonly Segment[] {
+  const { actor, until, rest } = segments[at]!;
+  const before = segments.slice(0, at);
+  const after = segments.slice(at + 1);
+  if (when === 'later') return [...before, { actor, until, preempted: false, settles: true }, ...after];
+  if (rest === undefined) return [...before, ...after];
+  return [...before, { actor, until: rest, preempted: false }, ...after];
 }
 
 /** The segments with those of [from, to) grouped by actor, in the order of each actor's first or last one there. */

@@ -81,7 +81,7 @@ export function startWithFew(place: Workplace, first: FailingRun, ops: readonly 
       const actor = rng.below(ops.length);
       return { actor, op: rng.below(ops[actor]! + 1), next: rng.below(ops.length) };
     }).filter(({ actor, next }) => actor !== next);
-    found = replayOverrides(place, overrides, first.idle);
+    found = replayOverrides(place, overrides, first);
   }
   place.runner.maxSteps = limit;
   return found !== undefined && better(found, first) ? found : first;
@@ -97,8 +97,11 @@ export function minimiseFirst(
   return minimise({ ...place, budget: half }, start);
 }
 
-/** Makes a failing run smaller: ddmin, whole actors, local search, until nothing helps or the budget ends. */
-export function minimise(place: Workplace, start: FailingRun): FailingRun {
+/**
+ * Makes a failing run smaller: ddmin, whole actors, local search, until nothing helps or the budget ends.
+ * @param thorough with the local search, which takes most of the replays
+ */
+export function minimise(place: Workplace, start: FailingRun, thorough = true): FailingRun {
   const { runner, budget } = place;
   const limit = runner.maxSteps;
   runner.maxSteps = Math.min(limit, stepLimit(start.result.steps));
@@ -109,9 +112,20 @@ export function minimise(place: Workplace, start: FailingRun): FailingRun {
     shrinker.dropActors(moversOf(place, shrinker.best));
   do {
     // Preemptions first: they are what a reader has to follow.
-    while (shrinker.group() || shrinker.dropPreemptions());
+    while (shrinker.linearise() || shrinker.group() || shrinker.settle() || shrinker.dropPreemptions());
     ddmin(shrinker.best.overrides, shrinker.fails);
-  } while (dropActors() || shrinker.localSearch(runner.cpus.length));
+  } while (dropActors() || (thorough && shrinker.localSearch(runner.cpus.length)));
+  runner.maxSteps = limit;
+  return shrinker.best;
+}
+
+/** Makes it simpler without leaving anything out: fewer switches, and switches where they cost nothing. */
+export function regroup(place: Workplace, start: FailingRun): FailingRun {
+  const { runner } = place;
+  const limit = runner.maxSteps;
+  runner.maxSteps = Math.min(limit, stepLimit(start.result.steps));
+  const shrinker = new Shrinker(place, start);
+  while (shrinker.linearise() || shrinker.group() || shrinker.settle());
   runner.maxSteps = limit;
   return shrinker.best;
 }
@@ -127,7 +141,8 @@ export function canonicalise(
   const violation = result.violations[0];
   if (violation === undefined) throw new NotReproduced(`schedule ${schedule} does not fail`);
   const { overrides, preempting } = recorder;
-  return { overrides, preempting, idle: runner.idle, result, signature: signature(violation), ops };
+  const { idle, kept } = runner;
+  return { overrides, preempting, idle, kept, result, signature: signature(violation), ops };
 }
 
 /**
@@ -147,6 +162,7 @@ export function certify(
     const limit = runner.maxSteps;
     runner.maxSteps = Math.min(limit, stepLimit(run.result.steps));
     runner.idle = run.idle;
+    runner.kept = run.kept;
     const below = searchDepartures({
       runner,
       master,
@@ -162,7 +178,7 @@ export function certify(
       schedules: searched.schedules + below.schedules,
       cutOff: searched.cutOff + below.cutOff,
     };
-    const better = below.found === undefined ? undefined : replayOverrides(place, below.found, run.idle);
+    const better = below.found === undefined ? undefined : replayOverrides(place, below.found, run);
     found = better !== undefined;
     if (better !== undefined) run = minimise(place, better);
   }
@@ -180,6 +196,7 @@ export function shrink(strategy: Scheduler, options: ShrinkOptions): Shrunk {
   const place: Workplace = { ...options, wanted: first.signature, budget: new Budget(options.maxReplays) };
   const { run, certificate } = certify(place, minimiseFirst(place, first), options.maxCertificate);
   options.runner.idle = run.idle;
+  options.runner.kept = run.kept;
   return {
     ...run,
     signature: first.signature,

@@ -1,8 +1,19 @@
 /** The steps of shrinking a schedule, each trying to better the best failing run so far. */
 import { ddmin } from './ddmin.ts';
-import { better, playSegments, replayOverrides, type FailingRun, type Workplace } from './failing-run.ts';
+import {
+  better,
+  playSegments,
+  replayOverrides,
+  replaySchedule,
+  type FailingRun,
+  type Workplace,
+} from './failing-run.ts';
+import { DependenceRecorder, linearise } from './linearise.ts';
 import { OverrideScheduler, type Override } from './overrides.ts';
-import { regroup, SegmentScheduler, type Segment } from './segments.ts';
+import { regroup, settle, SegmentScheduler, type Segment } from './segments.ts';
+
+/** Of a list longer than this only neighbours are left out together. */
+const MANY_OVERRIDES = 24;
 
 export class Shrinker {
   best: FailingRun;
@@ -26,7 +37,7 @@ export class Shrinker {
     const key = this.key(overrides, idle);
     if (this.seen.has(key)) return this.seen.get(key);
     if (!this.place.budget.take()) return undefined;
-    const run = replayOverrides(this.place, overrides, idle);
+    const run = replayOverrides(this.place, overrides, { idle, kept: this.best.kept });
     this.seen.set(key, run);
     if (
       run !== undefined &&
@@ -58,10 +69,12 @@ export class Shrinker {
 
   /** Plays segments; they are kept as the best run if they fail alike with less. What came of them if they did. */
   private trySegments(segments: readonly Segment[]): readonly Segment[] | undefined {
-    const key = segments.map(({ actor, until }) => `${actor}:${until}`).join(' ');
+    const key = segments
+      .map(({ actor, until, settles }) => `${actor}:${until}${settles === true ? '+' : ''}`)
+      .join(' ');
     if (this.played.has(key) || !this.place.budget.take()) return undefined;
     this.played.add(key);
-    const played = playSegments(this.place, new SegmentScheduler(segments), this.best.idle);
+    const played = playSegments(this.place, new SegmentScheduler(segments), this.best);
     if (played === undefined || !better(played.run, this.best)) return undefined;
     this.best = played.run;
     return played.segments;
@@ -71,7 +84,7 @@ export class Shrinker {
   group(): boolean {
     const before = this.best;
     if (before.result.preemptions < 2 || !this.place.budget.take()) return false;
-    const now = playSegments(this.place, new OverrideScheduler(before.overrides), before.idle);
+    const now = playSegments(this.place, new OverrideScheduler(before.overrides), before);
     if (now === undefined) return false;
     let { segments } = now;
     const visit = (from: number, to: number): void => {
@@ -99,6 +112,35 @@ export class Shrinker {
     return this.best !== before;
   }
 
+  /** Plays the same behaviour with fewer switches. Returns true if it helped. */
+  linearise(): boolean {
+    const before = this.best;
+    const { runner, budget } = this.place;
+    if (before.result.preemptions < 2 || !budget.take()) return false;
+    const recorder = new DependenceRecorder(new OverrideScheduler(before.overrides), runner.entriesFrom);
+    runner.log.coverage = recorder.coverage;
+    const again = replaySchedule(this.place, recorder, before);
+    runner.log.coverage = undefined;
+    if (again !== undefined) this.trySegments(linearise(recorder.nodes, runner.cpus.length));
+    return this.best !== before;
+  }
+
+  /** Moves preemptions one by one to where the switch costs nothing: most are in the middle of something by accident. Returns true if it helped. */
+  settle(): boolean {
+    const before = this.best;
+    if (before.result.preemptions === 0 || !this.place.budget.take()) return false;
+    const now = playSegments(this.place, new OverrideScheduler(before.overrides), before);
+    if (now === undefined) return false;
+    let { segments } = now;
+    for (let at = segments.length - 1; at >= 0; at--) {
+      for (const when of ['later', 'earlier'] as const) {
+        if (segments[at]?.preempted !== true) break;
+        segments = this.trySegments(settle(segments, at, when)) ?? segments;
+      }
+    }
+    return this.best !== before;
+  }
+
   /** Leaves out whole actors, the last first; those that did not move before the failure may stay. Returns true if it helped. */
   dropActors(moved: ReadonlySet<number>): boolean {
     const before = this.best;
@@ -119,10 +161,11 @@ export class Shrinker {
     const before = this.best;
     const list = before.overrides;
     const improved = (): boolean => this.best !== before;
-    // There are too many pairs of a long list to go through them all, even without running them.
+    // There are too many pairs of a long list to go through them all: those close to one another may belong together.
     const { budget } = this.place;
+    const reach = list.length > MANY_OVERRIDES ? 1 : list.length;
     for (let i = 0; i < list.length && !budget.spent; i++) {
-      for (let j = i + 1; j < list.length && !budget.spent; j++) {
+      for (let j = i + 1; j < list.length && j - i <= reach && !budget.spent; j++) {
         this.fails(list.filter((_, at) => at !== i && at !== j));
         if (improved()) return true;
       }

@@ -10,13 +10,16 @@
  * bits of FNV-1a of its name as four characters of base64url. BLOB is base64url of these bytes:
  *
  *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts), plus 128 with an excerpt; 255: no strategy but
- *                        overrides
+ *                        overrides; 254: overrides, and actors that make only some of their moves
  *   if a strategy:
  *     option   varint    the strategy's number times 1000
  *     excerpt  bytes     what it reads of the profile (writeExcerpt in src/explore/excerpt.ts)
  *   if overrides (src/explore/overrides.ts):
  *     count    varint
  *     each     varints   actor that moved last + 1 (0: the start of the run), times it had moved, actor that goes on
+ *   if 254:
+ *     count    varint    actors
+ *     each     varints   actor, number of ranges of moves, and for each range the moves left out before it, its length - 1
  *   seed kind  byte      0: the seed is eight lower-case hexadecimal digits, four bytes follow; 1: a text (length, UTF-8)
  *   seed
  *   schedule   varint    its number
@@ -29,7 +32,9 @@
  */
 import { ByteReader, BytesError, ByteWriter, check16, fnv1a } from './bytes.ts';
 import { readExcerpt, writeExcerpt, type Excerpt } from './excerpt.ts';
+import { rangesOf, numbersOf } from './move-ranges.ts';
 import type { Override } from './overrides.ts';
+import type { Kept } from './runner.ts';
 
 export const TOKEN_VERSION = 1;
 /** Longest token that is written without marks for variants. */
@@ -40,7 +45,8 @@ export const MAX_TOKEN = 2000;
 /** Who decides: a strategy of STRATEGIES by its index and number, and what it reads of the profile, or overrides on the base. */
 export type Plan =
   | { readonly strategy: number; readonly option: number; readonly excerpt?: Excerpt }
-  | { readonly overrides: readonly Override[] };
+  // `kept` is left out where all actors make all of their moves.
+  | { readonly overrides: readonly Override[]; readonly kept?: Kept };
 
 export interface Token {
   readonly scenario: string;
@@ -73,6 +79,9 @@ const HEX_SEED = /^[0-9a-f]{8}$/;
 const CHECK_ID = /^[A-Za-z0-9]+$/;
 /** In the place of a strategy's index. */
 const EXPLICIT = 0xff;
+const EXPLICIT_MOVES = 0xfe;
+/** Moves that a token may keep. */
+const MAX_MOVES = 1_000_000;
 /** Added to it. */
 const WITH_EXCERPT = 0x80;
 
@@ -97,17 +106,55 @@ function writePlan(bytes: ByteWriter, plan: Plan): void {
     if (excerpt !== undefined) writeExcerpt(bytes, excerpt);
     return;
   }
-  bytes.byte(EXPLICIT).varint(plan.overrides.length);
+  const { kept } = plan;
+  bytes.byte(kept === undefined ? EXPLICIT : EXPLICIT_MOVES).varint(plan.overrides.length);
   for (const { actor, op, next } of plan.overrides)
     bytes
       .varint(actor + 1)
       .varint(op)
       .varint(next);
+  if (kept !== undefined) writeKept(bytes, kept);
+}
+
+function writeKept(bytes: ByteWriter, kept: Kept): void {
+  bytes.varint(kept.size);
+  for (const [actor, moves] of kept) {
+    const ranges = rangesOf(moves);
+    bytes.varint(actor).varint(ranges.length);
+    let next = 0;
+    for (const { from, to } of ranges) {
+      bytes.varint(from - next).varint(to - from);
+      next = to + 1;
+    }
+  }
+}
+
+function readKept(bytes: ByteReader): Kept {
+  const kept = new Map<number, readonly number[]>();
+  let left = bytes.varint();
+  let total = 0;
+  if (left > MAX_TOKEN) throw new BytesError('it has too many actors');
+  for (; left > 0; left--) {
+    const actor = bytes.varint();
+    const ranges: { from: number; to: number }[] = [];
+    let count = bytes.varint();
+    if (count > MAX_TOKEN) throw new BytesError('it has too many moves');
+    for (let next = 0; count > 0; count--) {
+      const from = next + bytes.varint();
+      const to = from + bytes.varint();
+      total += to - from + 1;
+      if (total > MAX_MOVES) throw new BytesError('it has too many moves');
+      ranges.push({ from, to });
+      next = to + 1;
+    }
+    kept.set(actor, numbersOf(ranges));
+  }
+  return kept;
 }
 
 function readPlan(bytes: ByteReader): Plan {
   const strategy = bytes.byte();
-  if (strategy !== EXPLICIT) {
+  if (strategy !== EXPLICIT && strategy !== EXPLICIT_MOVES) {
     const option = bytes.varint() / 1000;
     if (strategy < WITH_EXCERPT) return { strategy, option };
     return { strategy: strategy - WITH_EXCERPT, option, excerpt: readExcerpt(bytes) };
@@ -118,7 +165,7 @@ function readPlan(bytes: ByteReader): Plan {
   for (let i = 0; i < count; i++) {
     overrides.push({ actor: bytes.varint() - 1, op: bytes.varint(), next: bytes.varint() });
   }
-  return { overrides };
+  return strategy === EXPLICIT ? { overrides } : { overrides, kept: readKept(bytes) };
 }
 
 function blobOf(token: Token, checksum?: number): string {

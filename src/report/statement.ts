@@ -54,7 +54,7 @@ function claimOfBound(proof: Proof, what: string): string {
   if (proof.complete) {
     return (
       `PROVED: ${all(bound!)} were run, ${formatCount(proof.schedules)} of them, and no check was broken. ` +
-      `Switches away from an actor that blocks or ends are free and were all tried; at a safepoint the next in turn goes on, and anything else counts like a preemption.`
+      `Switches away from an actor that blocks or ends are free and were all tried; at a safepoint the next in turn goes on, between two moves of an actor that one, and anything else counts like a preemption.`
     );
   }
   if (exhausted! < 0 || proof.truncated > 0) {

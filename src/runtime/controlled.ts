@@ -58,7 +58,7 @@ export interface ControlledResult {
   readonly steps: number;
   /** Steps at which there was a choice. */
   readonly decisions: number;
-  /** Times the scheduler left an actor that could have gone on and was not at a safepoint. */
+  /** Times the scheduler left an actor that could have gone on, neither at a safepoint nor between two moves. */
   readonly preemptions: number;
   readonly hash: string;
   readonly violations: readonly Violation[];
@@ -149,7 +149,6 @@ export class ControlledRuntime implements Overseer {
       const cpu = cpus[i]!;
       cpu.held = 0;
       cpu.mmuReleases = 0;
-      cpu.atSafepoint = false;
       cpu.at(Op.Pause, 0);
       cpu.kept = this.kept.get(i);
       seedActor(cpu, master, schedule);

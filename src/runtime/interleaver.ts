@@ -8,6 +8,7 @@
  * on it twice, and whoever drives a pass (the first of the cast) is at its bottom, with the deepest calls.
  */
 import type { Arena } from '../arena/arena.ts';
+import { Boundary } from '../cpu/cpu.ts';
 import type { PlainCpu, StepTaker } from '../cpu/plain-cpu.ts';
 import { Op, type Steps } from '../cpu/steps.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -27,7 +28,7 @@ export interface Overseer {
 export class Interleaver implements StepTaker {
   /** Steps at which there was a choice. */
   decisions = 0;
-  /** Times an actor was left that could have gone on and was not at a safepoint. */
+  /** Times an actor was left that could have gone on, neither at a safepoint nor between two moves. */
   preemptions = 0;
   /** The actor that moves or moved last; -1 before the first step. */
   current = -1;
@@ -125,7 +126,8 @@ export class Interleaver implements StepTaker {
         this.decisions++;
       }
     }
-    if (!fair && currentEnabled && next !== current && !cpus[current]!.atSafepoint) this.preemptions++;
+    if (!fair && currentEnabled && next !== current && cpus[current]!.boundary === Boundary.None)
+      this.preemptions++;
     scheduler.step?.(next);
     this.next = next;
     this.arena.running = next;

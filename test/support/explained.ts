@@ -28,6 +28,7 @@ export async function runOf(
     seed: token.seed,
     schedule: token.schedule,
     plan: planOf(token),
+    ...('kept' in token.plan && token.plan.kept !== undefined ? { kept: token.plan.kept } : {}),
   };
   return { spec, scenario, variants, given: { ...token.parameters } };
 }
