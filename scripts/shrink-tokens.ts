@@ -52,6 +52,6 @@ for (const text of process.argv.slice(2)) {
     variants,
     given: shrunk.given,
   });
-  if (process.env['SHOW'] !== undefined) (await import('./x-seg.ts')).show(shrunk.spec);
+
   console.log(`  ${to ?? 'no token'} ${JSON.stringify(shrunk.given)} idle ${[...shrunk.spec.idle].join()}`);
 }

@@ -22,12 +22,13 @@ const SHARE = 0.5;
 /**
  * Ends with the first run that has at most `MANY` preemptions once it is minimised, or with the best when `fresh` is spent.
  * @param fresh schedules to try; what comes of them is minimised on the budget of `start.place`
+ * @param from number of the first
  */
-export function searchAfresh(start: Failing, fresh: Budget): Failing {
+export function searchAfresh(start: Failing, fresh: Budget, from = 0): Failing {
   let best = start;
   const { runtime, place } = start;
   const actors = runtime.cpus.length;
-  const rng = new Rng(mix(place.master, place.schedule, Stream.shrink));
+  const rng = new Rng(mix(place.master, place.schedule, Stream.shrink, from));
   let ops = runtime.cpus.map(() => Math.ceil((2 * start.run.result.steps) / actors));
   const limit = runtime.maxSteps;
   const profile = new Profile();
@@ -35,7 +36,7 @@ export function searchAfresh(start: Failing, fresh: Budget): Failing {
   const delays = Array.from({ length: DEPARTURES }, (_, i) =>
     delayBounded.make({ master: place.master, option: i + 1, profile }),
   );
-  for (let schedule = 0; best.run.result.preemptions > MANY && fresh.take(); schedule++) {
+  for (let schedule = from; best.run.result.preemptions > MANY && fresh.take(); schedule++) {
     const which = (schedule >> 1) % DEPARTURES;
     const departures = Array.from({ length: which + 1 }, (): Override => {
       const actor = rng.below(actors + 1) - 1;

@@ -49,8 +49,11 @@ export interface ShrunkFailure {
 
 /** Schedules that are tried afresh at most. */
 const FRESH = 600;
+/** And as many again if more preemptions than this are left when moves were left out. */
+const HOPELESS = 5;
+const MORE_FRESH = 2_400;
 /** Steps of replays in which moves are left out of a run that keeps many preemptions: some ten seconds. */
-const LONG_STEPS = 12_000_000;
+const LONG_STEPS = 10_000_000;
 
 /** Leaves moves out of a run that is otherwise minimal, on what is left of its budget, if that makes it much shorter. */
 function fewerMoves(failing: Failing): Failing {
@@ -74,14 +77,18 @@ export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
   const budget = new Budget(options.maxReplays);
   const place = placeOf(spec, runtime, { wanted: first.signature, budget });
   const minimal = minimiseFirst(place, first);
-  const fresh = new Budget(FRESH);
+  const fresh = new Budget(FRESH + MORE_FRESH);
   const long = new Budget(Infinity, undefined, LONG_STEPS);
   let failing: Failing = { spec, given, runtime, place, run: minimal };
   if (!options.keepWorkload) {
-    failing = searchAfresh(failing, fresh);
+    failing = searchAfresh(failing, new Budget(FRESH, fresh));
     if (failing.run.result.preemptions > MANY) {
       const run = reduce({ ...place, budget: long }, first, minimal, MANY);
       if (better(run, failing.run)) failing = { ...failing, spec, place, run };
+    }
+    if (failing.run.result.preemptions > HOPELESS) {
+      const other = searchAfresh({ ...failing, spec, place, run: minimal }, fresh, fresh.used);
+      if (better(other.run, failing.run)) failing = other;
     }
     failing = fewerMoves(shrinkWorkload(failing, options.scenario));
   }

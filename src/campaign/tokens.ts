@@ -62,7 +62,7 @@ export function tokenOf(parts: TokenParts): string | undefined {
 }
 
 /** Longest token of overrides. */
-const MOST_EXPLICIT = 160;
+const MOST_EXPLICIT = 400;
 
 /** P1 is left out of a token; no other name is. */
 const marked = (variant: string): string => (variant === 'p1' ? variant : markOf(variant));

@@ -12,6 +12,7 @@ const MORE = 0.5;
 
 /** One random change: a segment ends elsewhere, goes, or changes places with the next. */
 function mutate(segments: readonly Segment[], rng: Rng): readonly Segment[] {
+  if (segments.length === 0) return segments;
   const preempted = segments.flatMap((segment, at) => (segment.preempted ? [at] : []));
   const any = rng.below(segments.length);
   // Preemptions are what is to go; now and then it takes a change elsewhere.

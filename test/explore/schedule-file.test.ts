@@ -22,6 +22,7 @@ const SAMPLE: ScheduleFile = {
   resolved: { vcpus: '3', memory: '65536', preempt: 'full' },
   without: ['D24'],
   idle: [2],
+  kept: new Map(),
   actors: ['migration', 'L2 vCPU 0', 'L2 vCPU 1'],
   foundBy: 'pct:5',
   seed: 'a seed',
@@ -71,16 +72,21 @@ const file = fc
     preemptions: fc.nat(1000),
     fingerprint: fc.nat(0xffffffff),
     steps: fc.nat(200),
+    moves: fc.array(
+      fc.uniqueArray(fc.nat(300), { maxLength: 12 }).map((numbers) => numbers.sort((a, b) => a - b)),
+      { maxLength: 3 },
+    ),
     draws: fc.array(fc.tuple(fc.nat(63), fc.nat(14), fc.nat(2 ** 31 - 1), fc.nat(4095)), {
       minLength: 200,
       maxLength: 200,
     }),
   })
-  .map(({ draws, ...rest }): ScheduleFile => {
+  .map(({ draws, moves, ...rest }): ScheduleFile => {
     const { length } = rest.actors;
     return {
       ...rest,
       idle: [length - 1],
+      kept: new Map(moves.slice(0, length).map((numbers, actor) => [actor, numbers])),
       overrides: draws
         .slice(0, 3)
         .map(([actor, , op, next]) => ({ actor: (actor % length) - (actor % 2), op, next: next % length })),
@@ -160,6 +166,10 @@ describe('a schedule file', () => {
     ['schedule 1234', 'schedule -1', /^line 11: schedule: "-1" given/],
     ['machine decbd383', 'machine decbd38', /^line 12: machine: "decbd38" given, allowed are eight/],
     ['idle 2', 'idle 3', /there is no actor 3, the last is 2/],
+    ['idle 2', 'idle 2\nmoves 3:1', /there is no actor 3, the last is 2/],
+    ['idle 2', 'idle 2\nmoves 1:5-3', /^line 8: moves: "3" given, allowed is an integer from 5/],
+    ['idle 2', 'idle 2\nmoves 1:3,3', /^line 8: moves: "3" given, allowed is an integer from 4/],
+    ['idle 2', 'idle 2\nmoves 1', /^line 8: moves: ACTOR:RANGES expected, "1" given/],
     ['1 300 0', '1 300 7', /^line 20: next actor: "7" given, allowed is an integer from 0 to 2/],
     ['1 300 0', '1 300', /^line 20: ACTOR OP NEXT expected, "1 300" given/],
     ['blocks 2', 'blocks 3', /^line 21: 3 blocks given, 70 steps have 2/],

@@ -54,6 +54,15 @@ const excerpt: fc.Arbitrary<Excerpt> = fc.integer({ min: 1, max: 20 }).chain((ac
     }),
   ),
 );
+const kept = fc
+  .array(
+    fc.tuple(
+      fc.nat(70),
+      fc.uniqueArray(fc.nat(400), { maxLength: 12 }).map((moves) => moves.sort((a, b) => a - b)),
+    ),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((actors) => new Map(actors));
 const token = fc.record({
   scenario: name,
   variants: fc.array(name, { minLength: 1, maxLength: 3 }),
@@ -71,6 +80,7 @@ const token = fc.record({
         { maxLength: 8 },
       ),
     }),
+    fc.record({ overrides: fc.constant([{ actor: 1, op: 7, next: 2 }]), kept }),
   ),
   seed: fc.oneof(fc.stringMatching(/^[0-9a-f]{8}$/), fc.string({ minLength: 1, maxLength: 20 })),
   schedule: fc.nat(2 ** 31 - 1),
@@ -88,6 +98,25 @@ describe('a token', () => {
   it('carries what its schedule reads of the profile, at one byte a count', () => {
     expect(formatToken(WITH_EXCERPT)).toBe(GOLDEN_EXCERPT);
     expect(parseToken(GOLDEN_EXCERPT)).toEqual(WITH_EXCERPT);
+  });
+
+  it('carries the moves that are left of a run, a range of them in two bytes or so', () => {
+    const moves = new Map([
+      [1, [0, 1, 2, 3, 17]],
+      [3, []],
+    ]);
+    const one: Token = { ...SAMPLE, plan: { overrides: [{ actor: 1, op: 30, next: 0 }], kept: moves } };
+    expect(parseToken(formatToken(one))).toEqual(one);
+    const all = formatToken({ ...one, plan: { overrides: [{ actor: 1, op: 30, next: 0 }] } });
+    expect(formatToken(one).length - all.length).toBeLessThanOrEqual(14);
+  });
+
+  it('that would keep millions of moves is refused', () => {
+    const moves = Array.from({ length: 400_000 }, (_, move) => move);
+    const huge = new Map([0, 1, 2].map((actor) => [actor, moves]));
+    const text = formatToken({ ...SAMPLE, plan: { overrides: [], kept: huge } });
+    expect(text.length).toBeLessThan(100);
+    expect(() => parseToken(text)).toThrow('it has too many moves');
   });
 
   it('may name a variant by its mark', () => {

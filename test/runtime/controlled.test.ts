@@ -1,3 +1,4 @@
+import { Boundary } from '../../src/cpu/cpu.ts';
 import { describe, expect, it } from 'vitest';
 import type { CustomActor } from '../../src/actors/context.ts';
 import { mutexLock } from '../../src/locks/mutex.ts';
@@ -206,13 +207,15 @@ describe('what the scheduler is told', () => {
     expect([result.decisions, result.preemptions]).toEqual([seen.enabled.length, 0]);
   });
 
-  it('counts a preemption for each change away from an actor that could have gone on and was not at a safepoint', () => {
+  it('counts a preemption for each change away from an actor that could have gone on, neither at a safepoint nor between two moves', () => {
     let turn = 0;
     let atSafepoint = 0;
+    let betweenMoves = 0;
     const robin = watch((enabled, count, current) => {
       const next = enabled[turn++ % count]!;
       const left = current >= 0 && next !== current && enabled.slice(0, count).includes(current);
-      if (left && runtime.cpus[current]!.atSafepoint) atSafepoint++;
+      if (left && runtime.cpus[current]!.boundary === Boundary.Safepoint) atSafepoint++;
+      if (left && runtime.cpus[current]!.boundary === Boundary.Move) betweenMoves++;
       return next;
     });
     const result = runtime.run(robin.scheduler, 7, 0);
@@ -221,8 +224,9 @@ describe('what the scheduler is told', () => {
       const last = robin.steps[i - 1]!;
       if (robin.steps[i] !== last && robin.steps.slice(i).includes(last)) changes++;
     }
-    expect(result.preemptions).toBe(changes - atSafepoint);
+    expect(result.preemptions).toBe(changes - atSafepoint - betweenMoves);
     expect(atSafepoint).toBeGreaterThan(0);
+    expect(betweenMoves).toBeGreaterThan(0);
     expect(changes).toBeGreaterThan(8);
   });
 });
