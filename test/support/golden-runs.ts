@@ -160,16 +160,14 @@ export const GOLDEN: readonly Golden[] = [
   {
     // a216e24fc947: a fault in a slot that is logged mapped a huge page, in the place of the table that the split had just made.
     bug: 'b-61',
-    check: 'Q43',
-    pair: [
-      /^migration: L1\[\d\]@0x\w+: 0x\w+ rwx AD HM -> 0x\w+ r-x AD HM/,
-      /^L2 vCPU 0: reads L1\[\d\]@0x\w+: 0x\w+ r-x AD HM/,
-    ],
-    by: 'migration',
+    check: 'Q42',
+    by: 'L2 vCPU 0',
     says: [
-      /every split succeeded, but entry \d of page \d+ .* still maps a level-2 page/,
+      /logging is on, but entry \d of page \d+ .* maps a writable level-2 page/,
       /kvm_mmu_split_huge_page: gfn \w+ .* errno 0/,
+      /L2\[\d\]@0x9: table \d+ -> none/,
       /L2\[\d\]@0x9: none -> 0x\w+ rwx AD HM PS/,
+      /page fault: gfn \w+ level 2 FIXED/,
     ],
   },
 ];
