@@ -103,7 +103,7 @@ export function linearise(nodes: readonly Node[], actors: number): readonly Segm
         best = { actor, end, free };
     }
     const { actor, end } = best;
-    for (const place of own[actor]!.slice(at[actor]!, end)) done[place] = 1;
+    for (const place of own[actor]!.slice(at[actor], end)) done[place] = 1;
     left -= end - at[actor]!;
     at[actor] = end;
     if (actor === last) segments.pop();

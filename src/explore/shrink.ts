@@ -110,11 +110,12 @@ export function minimise(place: Workplace, start: FailingRun, thorough = true): 
     runner.cpus.some((_, actor) => runner.mayIdle(actor)) &&
     budget.take() &&
     shrinker.dropActors(moversOf(place, shrinker.best));
+  const searched = thorough ? (): boolean => shrinker.localSearch(runner.cpus.length) : (): boolean => false;
   do {
     // Preemptions first: they are what a reader has to follow.
     while (shrinker.linearise() || shrinker.group() || shrinker.settle() || shrinker.dropPreemptions());
     ddmin(shrinker.best.overrides, shrinker.fails);
-  } while (dropActors() || (thorough && shrinker.localSearch(runner.cpus.length)));
+  } while (dropActors() || searched());
   runner.maxSteps = limit;
   return shrinker.best;
 }
