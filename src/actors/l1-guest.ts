@@ -106,7 +106,11 @@ export class L1Guest implements Guest {
     const rng = this.vcpu.cpu.workload;
     const moves = movesOfSchedule(rng, L1_MOVES, options.weights, options.swarm);
     if (moves.length === 0) return;
-    while (this.vcpu.cpu.nextMove(options.rounds)) yield* this.move(drawMove(rng, moves) as L1Move);
+    const { cpu } = this.vcpu;
+    while (cpu.nextMove(options.rounds)) {
+      cpu.doing = drawMove(rng, moves);
+      yield* this.move(cpu.doing as L1Move);
+    }
   }
 
   private *move(move: L1Move): Code {

@@ -23,7 +23,8 @@ export function* playRounds(context: ActorContext, options: CastOptions, moves: 
   while (cpu.nextMove(options.rounds)) {
     cpu.safepoint();
     if (yield* migrationOver(kvm, cpu)) return;
-    yield* moves[drawMove(cpu.workload, chosen)]!();
+    cpu.doing = drawMove(cpu.workload, chosen);
+    yield* moves[cpu.doing]!();
     // Where threads share cores, whoever waited gets a chance before the next round.
     cpu.relax(kvm.base + KVM.finished);
   }

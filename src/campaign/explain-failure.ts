@@ -4,6 +4,7 @@ import { masterSeed } from '../cpu/random.ts';
 import { Op } from '../cpu/steps.ts';
 import { samePlace, type OpPair } from '../explore/causality.ts';
 import { findCriticalPair, type CriticalPairs } from '../explore/critical-pair.ts';
+import { rangesText } from '../explore/move-ranges.ts';
 import { NotReproduced } from '../explore/shrink.ts';
 import { isSpteWord } from '../mmu/describe.ts';
 import type { Kvm } from '../mmu/kvm.ts';
@@ -57,6 +58,10 @@ export function explainFailure(options: ExplainOptions): Explanation {
       ({ name, value }) => `${name}=${value}`,
     ),
     idle: [...spec.idle].map((actor) => names[actor] ?? `actor ${actor}`),
+    kept: [...(spec.kept ?? [])].map(
+      ([actor, left]) =>
+        `${left.length === 0 ? 'none' : rangesText(left, ', ')} of ${names[actor] ?? `actor ${actor}`}`,
+    ),
     violation: {
       id: violation.id,
       sentence: sentenceOf(violation.id),

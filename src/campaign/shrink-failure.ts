@@ -8,12 +8,15 @@ import {
   type Certificate,
   type Shrunk,
 } from '../explore/shrink.ts';
+import { setImmediate } from 'node:timers/promises';
 import { masterSeed } from '../cpu/random.ts';
 import type { ControlledResult } from '../runtime/controlled.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { runtimeOf, schedulerOf, type RunSpec } from './run-spec.ts';
 import { dropMoves } from '../explore/drop-moves.ts';
-import { better } from '../explore/failing-run.ts';
+import { MoveRecorder } from '../explore/moves.ts';
+import { OverrideScheduler } from '../explore/overrides.ts';
+import { better, type FailingRun, type Workplace } from '../explore/failing-run.ts';
 import { reduce } from '../explore/reduce.ts';
 import { MANY, searchAfresh } from './search-afresh.ts';
 import { placeOf, shrinkWorkload, WORTHWHILE, type Failing } from './shrink-workload.ts';
@@ -29,6 +32,8 @@ export interface ShrinkFailureOptions {
   readonly maxCertificate: number;
   /** Leave the workload as it is. */
   readonly keepWorkload: boolean;
+  /** True once what there is has to do. */
+  readonly stopped?: () => boolean;
 }
 
 export interface ShrunkFailure {
@@ -37,6 +42,10 @@ export interface ShrunkFailure {
   readonly given: Readonly<Record<string, string | boolean>>;
   readonly result: ControlledResult;
   readonly before: Shrunk['before'];
+  /** Moves that were begun before it failed. */
+  readonly moves: { readonly before: number; readonly after: number };
+  /** It was stopped: there may be less to it. */
+  readonly interrupted: boolean;
   readonly replays: number;
   /** Schedules that were tried afresh, as too many preemptions were left. */
   readonly fresh: number;
@@ -55,6 +64,15 @@ const MORE_FRESH = 2_400;
 /** Steps of replays in which moves are left out of a run that keeps many preemptions: some ten seconds. */
 const LONG_STEPS = 10_000_000;
 
+/** Moves that are begun in a run before it fails. */
+function movesOf({ runner, master, schedule }: Workplace, run: FailingRun): number {
+  const recorder = new MoveRecorder(new OverrideScheduler(run.overrides));
+  runner.idle = run.idle;
+  runner.kept = run.kept;
+  runner.run(recorder, master, schedule);
+  return recorder.moves.length;
+}
+
 /** Leaves moves out of a run that is otherwise minimal, on what is left of its budget, if that makes it much shorter. */
 function fewerMoves(failing: Failing): Failing {
   const { place, run } = failing;
@@ -65,10 +83,31 @@ function fewerMoves(failing: Failing): Failing {
 
 /** @throws NotReproduced if the run does not fail */
 export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
+  for (const stages = shrinkInStages(options); ;) {
+    const stage = stages.next();
+    if (stage.done === true) return stage.value;
+  }
+}
+
+/** Looks at the event loop every few seconds; once the signal is aborted the best so far has to do. @throws NotReproduced */
+export async function shrinkUnlessAborted(
+  options: ShrinkFailureOptions,
+  signal: AbortSignal,
+): Promise<ShrunkFailure> {
+  for (const stages = shrinkInStages({ ...options, stopped: () => signal.aborted }); ;) {
+    const stage = stages.next();
+    if (stage.done === true) return stage.value;
+    await setImmediate();
+  }
+}
+
+function* shrinkInStages(options: ShrinkFailureOptions): Generator<void, ShrunkFailure> {
+  const { stopped = () => false } = options;
   const began = performance.now();
   const { spec, given } = options;
   const runtime = runtimeOf(spec);
-  const first = canonicalise(schedulerOf(runtime, spec), {
+  const recorder = new MoveRecorder(schedulerOf(runtime, spec));
+  const first = canonicalise(recorder, {
     runner: runtime,
     master: masterSeed(spec.seed),
     schedule: spec.schedule,
@@ -76,29 +115,40 @@ export function shrinkFailure(options: ShrinkFailureOptions): ShrunkFailure {
   });
   const budget = new Budget(options.maxReplays);
   const place = placeOf(spec, runtime, { wanted: first.signature, budget });
+  const moves = recorder.moves.length;
   const minimal = minimiseFirst(place, first);
+  yield;
   const fresh = new Budget(FRESH + MORE_FRESH);
   const long = new Budget(Infinity, undefined, LONG_STEPS);
   let failing: Failing = { spec, given, runtime, place, run: minimal };
   if (!options.keepWorkload) {
     failing = searchAfresh(failing, new Budget(FRESH, fresh));
+    yield;
     if (failing.run.result.preemptions > MANY) {
-      const run = reduce({ ...place, budget: long }, first, minimal, MANY);
-      if (better(run, failing.run)) failing = { ...failing, spec, place, run };
+      for (const run of reduce({ ...place, budget: long }, first, minimal, MANY)) {
+        if (better(run, failing.run)) failing = { ...failing, spec, place, run };
+        yield;
+        if (stopped()) break;
+      }
     }
-    if (failing.run.result.preemptions > HOPELESS) {
-      const other = searchAfresh({ ...failing, spec, place, run: minimal }, fresh, fresh.used);
+    while (failing.run.result.preemptions > HOPELESS && !fresh.spent && !stopped()) {
+      const start = { ...failing, spec, place, run: minimal };
+      const other = searchAfresh(start, new Budget(FRESH, fresh), fresh.used);
       if (better(other.run, failing.run)) failing = other;
+      yield;
     }
-    failing = fewerMoves(shrinkWorkload(failing, options.scenario));
+    if (!stopped()) failing = fewerMoves(shrinkWorkload(failing, options.scenario));
+    yield;
   }
   const shrinking = performance.now() - began;
-  const { run, certificate } = certify(failing.place, failing.run, options.maxCertificate);
+  const { run, certificate } = certify(failing.place, failing.run, stopped() ? 0 : options.maxCertificate);
   return {
     spec: { ...failing.spec, idle: run.idle, kept: run.kept, plan: { overrides: run.overrides } },
     given: failing.given,
     result: { ...run.result, schedule: failing.spec.schedule },
     before: beforeOf(first),
+    moves: { before: moves, after: movesOf(failing.place, run) },
+    interrupted: stopped(),
     replays: budget.used,
     long: long.used,
     fresh: fresh.used,

@@ -133,6 +133,7 @@ export class TraceRecorder implements OpListener {
   /** Locks dropped by an actor whose next operation is the one that drops them. */
   private dropping: (string | undefined)[] = [];
   private lastRow = new Int32Array(0);
+  private lastMove = new Int32Array(0);
 
   /** @param kvm asked for late: the runtime makes it */
   constructor(kvm: () => Kvm) {
@@ -147,6 +148,7 @@ export class TraceRecorder implements OpListener {
         this.cpus = actors;
         this.held = new Int32Array(actors.length);
         this.lastRow = new Int32Array(actors.length).fill(-1);
+        this.lastMove = new Int32Array(actors.length).fill(-1);
         this.dropping = actors.map(() => undefined);
         inner.begin(actors, schedule);
       },
@@ -234,6 +236,10 @@ export class TraceRecorder implements OpListener {
       was: this.show(op, word, this.wasLo, this.wasHi),
       changed: lo !== this.wasLo || (is64(op) && hi !== this.wasHi),
     };
+    if (cpu.move !== this.lastMove[cpu.actor] && cpu.doing !== '') {
+      row.move = `${cpu.doing} (move ${cpu.move})`;
+      this.lastMove[cpu.actor] = cpu.move;
+    }
     if (this.reason !== undefined) Object.assign(row, this.reason);
     this.reason = undefined;
     const dropped = this.dropping[cpu.actor];

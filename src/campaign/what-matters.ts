@@ -22,6 +22,8 @@ const WEIGHT = {
   flow: 60,
   /** What the model said, in the kernel's words. */
   event: 50,
+  /** Where a move begins that has a name. */
+  move: 45,
   /** Locks around operations that matter. */
   lock: 40,
   /** Other changes of the same table or list by the actors involved. */
@@ -55,6 +57,7 @@ export function whatMatters({ rows, words, actor, pair, links }: Slice): Map<num
     if (row.changed && links.some((link) => row.value === link || row.was === link)) add(place, WEIGHT.link);
     if (row.because === 'preempted') for (const at of [place - 1, place]) add(at, WEIGHT.preemption);
     if (row.events !== undefined) add(place, WEIGHT.event);
+    if (row.move !== undefined) add(place, WEIGHT.move);
   });
   if (words.length === 0) {
     for (const { endless, places } of findSpins(rows)) if (endless) add(places[0]!, WEIGHT.spin);

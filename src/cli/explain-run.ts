@@ -59,7 +59,7 @@ export function printExplanation(output: Output, run: MinimalRun): void {
 
 /** What shrinking did, in words. */
 export function shrinkText(shrunk: ShrunkFailure): string {
-  const { before, result, spec, replays, fresh, long, certificate, elapsedMs } = shrunk;
+  const { before, result, spec, replays, fresh, long, moves, certificate, elapsedMs } = shrunk;
   const overrides = 'overrides' in spec.plan ? spec.plan.overrides.length : 0;
   const effort = [
     plural(replays + long, 'replay'),
@@ -69,7 +69,9 @@ export function shrinkText(shrunk: ShrunkFailure): string {
   const proof = elapsedMs.all - elapsedMs.shrinking;
   return (
     `Shrunk in ${effort.join(' and ')}, ${time(elapsedMs.shrinking)}: ${plural(before.preemptions, 'preemption')} in ` +
-    `${plural(before.steps, 'step')} to ${formatCount(result.preemptions)} (${plural(overrides, 'override')}) in ${formatCount(result.steps)}. ` +
+    `${plural(before.steps, 'step')} to ${formatCount(result.preemptions)} (${plural(overrides, 'override')}) in ${formatCount(result.steps)}` +
+    `${moves.after < moves.before ? `, ${plural(moves.before, 'move')} to ${formatCount(moves.after)}` : ''}. ` +
+    (shrunk.interrupted ? 'It was ended early: less may do. ' : '') +
     certificateText(result.preemptions, overrides, certificate, time(proof))
   );
 }

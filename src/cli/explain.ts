@@ -1,16 +1,18 @@
 /** `splitstorm explain`: why a run fails, on one screen. */
 import type { CommandModule } from 'yargs';
-import { shrinkFailure } from '../campaign/shrink-failure.ts';
+import { shrinkUnlessAborted } from '../campaign/shrink-failure.ts';
 import { NotReproduced } from '../explore/shrink.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { parseCount } from './duration.ts';
 import { printExplanation, shrinkText, type MinimalRun } from './explain-run.ts';
-import { Output } from './output.ts';
+import { interruptible, Output } from './output.ts';
 import { chooseRun, withRun } from './run-options.ts';
 import { scenarioFromArgs } from './scenario-options.ts';
 import { DEFAULT_CERTIFICATE, DEFAULT_REPLAYS } from './shrink.ts';
 import type { Target } from './target.ts';
 import { UsageError } from './usage.ts';
+
+const EXIT_INTERRUPTED = 130;
 
 export async function explainCommand(
   args: readonly string[],
@@ -38,15 +40,19 @@ export async function explainCommand(
       const output = new Output(argv);
       const chosen = await chooseRun(argv, scenario!, target);
       const wanted = (argv['shrink'] as boolean | undefined) ?? !('overrides' in chosen.spec.plan);
+      const { signal, dispose } = interruptible(() => undefined);
       try {
         let run: MinimalRun = { ...chosen, shrunk: '' };
         if (wanted) {
-          const found = shrinkFailure({
-            ...chosen,
-            maxReplays: parseCount(DEFAULT_REPLAYS, 'replays', 1, 1e6),
-            maxCertificate: parseCount(DEFAULT_CERTIFICATE, 'certificate', 0, 1e9),
-            keepWorkload: false,
-          });
+          const found = await shrinkUnlessAborted(
+            {
+              ...chosen,
+              maxReplays: parseCount(DEFAULT_REPLAYS, 'replays', 1, 1e6),
+              maxCertificate: parseCount(DEFAULT_CERTIFICATE, 'certificate', 0, 1e9),
+              keepWorkload: false,
+            },
+            signal,
+          );
           run = { ...chosen, spec: found.spec, given: found.given, shrunk: shrinkText(found) };
         }
         printExplanation(output, run);
@@ -54,8 +60,10 @@ export async function explainCommand(
         if (error instanceof NotReproduced)
           throw new UsageError(`${error.message}: there is nothing to explain`);
         throw error;
+      } finally {
+        dispose();
       }
-      done(1);
+      done(signal.aborted ? EXIT_INTERRUPTED : 1);
     },
   };
 }

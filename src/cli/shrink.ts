@@ -1,15 +1,17 @@
 /** `splitstorm shrink`: the smallest run that still fails alike, and why it fails. */
 import type { CommandModule } from 'yargs';
-import { shrinkFailure, type ShrunkFailure } from '../campaign/shrink-failure.ts';
+import { shrinkUnlessAborted, type ShrunkFailure } from '../campaign/shrink-failure.ts';
 import { NotReproduced } from '../explore/shrink.ts';
 import { parseCount } from './duration.ts';
 import { printExplanation, shrinkText } from './explain-run.ts';
-import { Output } from './output.ts';
+import { interruptible, Output } from './output.ts';
 import { chooseRun, withRun } from './run-options.ts';
 import { scenarioFromArgs } from './scenario-options.ts';
 import type { Target } from './target.ts';
 import { textOption, UsageError } from './usage.ts';
 import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
+
+const EXIT_INTERRUPTED = 130;
 
 export const DEFAULT_REPLAYS = '200';
 export const DEFAULT_CERTIFICATE = '1000';
@@ -58,18 +60,21 @@ export async function shrinkCommand(
       const chosen = await chooseRun(argv, scenario!, target);
       const keepWorkload = argv['keep-workload'] === true;
       let found: ShrunkFailure;
+      const { signal, dispose } = interruptible(() => undefined);
       try {
-        found = shrinkFailure({ ...chosen, maxReplays, maxCertificate, keepWorkload });
+        found = await shrinkUnlessAborted({ ...chosen, maxReplays, maxCertificate, keepWorkload }, signal);
       } catch (error) {
         if (error instanceof NotReproduced)
           throw new UsageError(`${error.message}: there is nothing to shrink`);
         throw error;
+      } finally {
+        dispose();
       }
       const run = { ...chosen, spec: found.spec, given: found.given, shrunk: shrinkText(found) };
       const file = textOption(argv, 'write-schedule');
       writeSchedule(output, file, run, found.spec);
       printExplanation(output, { ...run, file });
-      done(1);
+      done(signal.aborted ? EXIT_INTERRUPTED : 1);
     },
   };
 }

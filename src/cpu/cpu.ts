@@ -90,6 +90,8 @@ export abstract class Cpu {
   readonly workload = new Rng(2);
   /** The move that the actor is making, by number from 0; -1 before the first, and for actors that make none. */
   move = -1;
+  /** What that move is, for traces; empty where its operations say it. */
+  doing = '';
   /** Numbers of the only moves it makes, in increasing order; undefined: all. */
   kept: readonly number[] | undefined;
   private keptAt = 0;
@@ -127,6 +129,7 @@ export abstract class Cpu {
     this.choices.seed(choices);
     this.workload.seed(workload);
     this.move = -1;
+    this.doing = '';
     this.keptAt = 0;
     this.boundary = Boundary.None;
   }
@@ -142,6 +145,7 @@ export abstract class Cpu {
     const move = kept === undefined ? this.move + 1 : (kept[this.keptAt++] ?? Infinity);
     if (move === Infinity || (most > 0 && move >= most)) return false;
     this.move = move;
+    this.doing = '';
     this.betweenMoves();
     this.choices.seed(ofMove(this.choiceSeed, move));
     this.workload.seed(ofMove(this.workloadSeed, move));

@@ -30,11 +30,16 @@ function attempt(place: Workplace, start: FailingRun, rng: Rng | undefined): Fai
 }
 
 /**
- * Ends with the first run that has at most `wanted` preemptions, or with the best when the budget is spent.
+ * Yields the best so far after each attempt. Ends with the first run that has at most `wanted` preemptions, or with the best when the budget is spent.
  * @param first the run as the strategy made it
  * @param minimal what was left of its schedule without leaving moves out
  */
-export function reduce(place: Workplace, first: FailingRun, minimal: FailingRun, wanted: number): FailingRun {
+export function* reduce(
+  place: Workplace,
+  first: FailingRun,
+  minimal: FailingRun,
+  wanted: number,
+): Generator<FailingRun, FailingRun> {
   const rng = new Rng(mix(place.master, place.schedule, Stream.shrink));
   let best = minimal;
   for (let i = 0; best.result.preemptions > wanted && !place.budget.spent; i++) {
@@ -42,6 +47,7 @@ export function reduce(place: Workplace, first: FailingRun, minimal: FailingRun,
     const from = i % 2 === 0 ? first : minimal;
     const run = attempt({ ...place, budget }, from, i === 0 ? undefined : rng);
     if (better(run, best)) best = run;
+    yield best;
   }
   return best;
 }

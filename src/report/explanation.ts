@@ -31,6 +31,8 @@ export interface Explanation {
   readonly parameters: readonly string[];
   /** Names of actors that were left out. */
   readonly idle: readonly string[];
+  /** Moves that are left of actors that do not make all of theirs: `3-5, 9 of L2 vCPU 0`. */
+  readonly kept: readonly string[];
   readonly violation: {
     readonly id: string;
     readonly sentence: string;
@@ -125,7 +127,12 @@ function scheduleLines(explanation: Explanation, given: readonly number[], style
     const step = steps[place]!;
     const spin = spins.get(place);
     const text = spin === undefined ? stepWords(step) : spinWords(spin, explanation);
-    if (step.actor === actor && folded?.text === text && step.events === undefined) {
+    if (
+      step.actor === actor &&
+      folded?.text === text &&
+      step.events === undefined &&
+      step.move === undefined
+    ) {
       folded.times++;
       return;
     }
@@ -136,6 +143,8 @@ function scheduleLines(explanation: Explanation, given: readonly number[], style
     folded = { text, actor, times: 1 };
     const mark = pair === undefined || (step.step !== pair.first && step.step !== pair.second) ? '' : '<> ';
     const paint = mark === '' ? String : colors.bold;
+    if (step.move !== undefined)
+      lines.push(colors.dim(columns.across(`* ${clean(actors[actor] ?? '?')}: ${clean(step.move)}`)));
     for (const line of columns.cell(String(step.step), actor, `${mark}${text}`)) lines.push(paint(line));
     for (const event of step.events ?? []) lines.push(colors.yellow(columns.across(`* ${clean(event)}`)));
   });
@@ -186,9 +195,10 @@ function fittingSchedule(
 }
 
 function headLines(explanation: Explanation, width: number, colors: Colors): string[] {
-  const { scenario, variant, parameters, idle, violation } = explanation;
+  const { scenario, variant, parameters, idle, kept, violation } = explanation;
   const where = [`${scenario}, variant ${variant}`, ...parameters];
   const without = idle.length === 0 ? '' : `; without ${idle.join(', ')}`;
+  const only = kept.length === 0 ? '' : `; only moves ${kept.join(', ')}`;
   const block = (text: string, most: number, paint: (line: string) => string): string[] => {
     const lines = wrap(text, width);
     const kept =
@@ -197,7 +207,11 @@ function headLines(explanation: Explanation, width: number, colors: Colors): str
   };
   const sentence = violation.sentence === '' ? '' : ` ${violation.sentence}`;
   return [
-    ...block(`${violation.id} is broken in ${where.join(', ')}${without}`, 2, colors.bold),
+    ...block(
+      `${violation.id} is broken in ${where.join(', ')}${without}${only}`,
+      kept.length === 0 ? 2 : 3,
+      colors.bold,
+    ),
     ...(sentence === '' ? [] : block(`The rule:${sentence}`, 4, String)),
     ...block(`Found: ${violation.text}`, 4, colors.red),
   ];

@@ -20,6 +20,8 @@ export interface TraceRow {
   readonly value: number | string;
   /** On the first operation after a switch: why. Elsewhere: a remark. */
   readonly note?: string;
+  /** The move that it is the first operation of, in words: `unmap (move 4)`. */
+  readonly move?: string;
   /** What the model said just after the operation, in the kernel's words: a line each. */
   readonly events?: readonly string[];
 }

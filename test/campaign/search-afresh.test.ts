@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { search } from '../../src/campaign/search.ts';
 import { runtimeOf, schedulerOf, type RunSpec } from '../../src/campaign/run-spec.ts';
 import { searchAfresh } from '../../src/campaign/search-afresh.ts';
-import { shrinkFailure } from '../../src/campaign/shrink-failure.ts';
+import { shrinkFailure, shrinkUnlessAborted } from '../../src/campaign/shrink-failure.ts';
 import { placeOf, type Failing } from '../../src/campaign/shrink-workload.ts';
 import { signatureOf } from '../../src/campaign/signature.ts';
 import { tokenOf } from '../../src/campaign/tokens.ts';
@@ -69,7 +69,7 @@ describe('a failure with many preemptions', () => {
 
   it('is made short by leaving moves out, on the data it has', () => {
     const place = { ...failing.place, budget: new Budget(Infinity, undefined, 1_000_000) };
-    const run = reduce(place, failing.run, failing.run, 2);
+    const run = [...reduce(place, failing.run, failing.run, 2)].at(-1)!;
     expect(run.result.preemptions).toBeLessThanOrEqual(2);
     expect(run.result.steps).toBeLessThan(failing.run.result.steps / 2);
     const kept = [...run.kept.values()].reduce((sum, moves) => sum + moves.length, 0);
@@ -79,7 +79,7 @@ describe('a failure with many preemptions', () => {
 
   it('keeps what it is where the budget is nothing', () => {
     const place = { ...failing.place, budget: new Budget(Infinity, undefined, 0) };
-    expect(reduce(place, failing.run, failing.run, 2)).toBe(failing.run);
+    expect([...reduce(place, failing.run, failing.run, 2)]).toEqual([]);
   });
 });
 
@@ -107,6 +107,21 @@ describe('what is left of a failure', () => {
     const all = runtimeOf({ ...again.spec, kept: new Map() });
     const other = all.run(schedulerOf(all, again.spec), masterSeed(again.spec.seed), again.spec.schedule);
     expect(other.hash).not.toBe(result.hash);
+  });
+
+  it('is the best so far where it is stopped', async () => {
+    const options = {
+      spec,
+      scenario,
+      given: {},
+      maxReplays: 200,
+      maxCertificate: 1_000,
+      keepWorkload: false,
+    };
+    const { interrupted, result, long } = await shrinkUnlessAborted(options, AbortSignal.abort());
+    expect([interrupted, long]).toEqual([true, 0]);
+    expect(result.violations[0]?.id).toBe('Q24');
+    expect(shrunk(false).interrupted).toBe(false);
   });
 
   it('has all of its moves where the workload is to stay', () => {

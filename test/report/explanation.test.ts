@@ -61,6 +61,7 @@ const SAMPLE: Explanation = {
   variant: 'late-flush',
   parameters: ['vcpus=1'],
   idle: ['L2 vCPU 1'],
+  kept: [],
   violation: {
     id: 'Q35',
     sentence: 'After a split every page still maps the same frame.',
@@ -122,6 +123,18 @@ const render = (explanation: Explanation, width = 80): string[] =>
   renderExplanation(explanation, { width, color: false });
 
 describe('an explanation', () => {
+  it('says which moves are left of whom, and where one with a name begins', () => {
+    const steps = SAMPLE.steps.map((one, place) => (place === 4 ? { ...one, move: 'unmap (move 17)' } : one));
+    const kept = ['3, 17 of L2 vCPU 0'];
+    const lines = render({ ...SAMPLE, steps, kept, matters: new Map([[4, 50]]) }, 120);
+    expect(lines[0]).toContain('without L2 vCPU 1; only moves 3, 17 of L2 vCPU 0');
+    const at = lines.findIndex((line) =>
+      line.includes(`* ${SAMPLE.actors[steps[4]!.actor]}: unmap (move 17)`),
+    );
+    expect(lines[at + 1]).toMatch(/^ *5 /);
+    expect(render(SAMPLE).join(' ')).not.toContain('moves');
+  });
+
   it('folds a spin, whatever others do meanwhile, and says who ended it', () => {
     const lines = render(spinning(() => 1));
     const from = lines.findIndex((line) => line.startsWith('Schedule'));
