@@ -13,7 +13,8 @@ import { masterSeed } from '../cpu/random.ts';
 import type { ControlledResult } from '../runtime/controlled.ts';
 import type { Scenario } from '../scenario/define.ts';
 import { runtimeOf, schedulerOf, type RunSpec } from './run-spec.ts';
-import { dropMoves } from '../explore/drop-moves.ts';
+import { begun, dropMoves } from '../explore/drop-moves.ts';
+import type { Kept } from '../explore/runner.ts';
 import { MoveRecorder } from '../explore/moves.ts';
 import { OverrideScheduler } from '../explore/overrides.ts';
 import { better, type FailingRun, type Workplace } from '../explore/failing-run.ts';
@@ -64,13 +65,16 @@ const MORE_FRESH = 2_400;
 /** Steps of replays in which moves are left out of a run that keeps many preemptions: some ten seconds. */
 const LONG_STEPS = 10_000_000;
 
-/** Moves that are begun in a run before it fails. */
-function movesOf({ runner, master, schedule }: Workplace, run: FailingRun): number {
+/** Moves that are begun in a run before it fails, and what it keeps without the others. */
+function movesOf(
+  { runner, master, schedule }: Workplace,
+  run: FailingRun,
+): { readonly moves: number; readonly kept: Kept } {
   const recorder = new MoveRecorder(new OverrideScheduler(run.overrides));
   runner.idle = run.idle;
   runner.kept = run.kept;
   runner.run(recorder, master, schedule);
-  return recorder.moves.length;
+  return { moves: recorder.moves.length, kept: begun(run.kept, recorder.moves) };
 }
 
 /** Leaves moves out of a run that is otherwise minimal, on what is left of its budget, if that makes it much shorter. */
@@ -142,12 +146,13 @@ function* shrinkInStages(options: ShrinkFailureOptions): Generator<void, ShrunkF
   }
   const shrinking = performance.now() - began;
   const { run, certificate } = certify(failing.place, failing.run, stopped() ? 0 : options.maxCertificate);
+  const left = movesOf(failing.place, run);
   return {
-    spec: { ...failing.spec, idle: run.idle, kept: run.kept, plan: { overrides: run.overrides } },
+    spec: { ...failing.spec, idle: run.idle, kept: left.kept, plan: { overrides: run.overrides } },
     given: failing.given,
     result: { ...run.result, schedule: failing.spec.schedule },
     before: beforeOf(first),
-    moves: { before: moves, after: movesOf(failing.place, run) },
+    moves: { before: moves, after: left.moves },
     interrupted: stopped(),
     replays: budget.used,
     long: long.used,

@@ -30,7 +30,7 @@ function without(
 }
 
 /** Without the moves that the run did not come to, so that it is the same run. */
-function begun(kept: LeftOut['kept'], moves: readonly Move[]): LeftOut['kept'] {
+export function begun(kept: LeftOut['kept'], moves: readonly Move[]): LeftOut['kept'] {
   const last = new Map<number, number>();
   for (const { actor, move } of moves) last.set(actor, move);
   return new Map(
