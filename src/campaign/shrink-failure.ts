@@ -17,7 +17,7 @@ import { begun, dropMoves } from '../explore/drop-moves.ts';
 import type { Kept } from '../explore/runner.ts';
 import { MoveRecorder } from '../explore/moves.ts';
 import { OverrideScheduler } from '../explore/overrides.ts';
-import { better, type FailingRun, type Workplace } from '../explore/failing-run.ts';
+import { better, isSimple, simpler, type FailingRun, type Workplace } from '../explore/failing-run.ts';
 import { reduce } from '../explore/reduce.ts';
 import { MANY, searchAfresh } from './search-afresh.ts';
 import { placeOf, shrinkWorkload, WORTHWHILE, type Failing } from './shrink-workload.ts';
@@ -128,9 +128,9 @@ function* shrinkInStages(options: ShrinkFailureOptions): Generator<void, ShrunkF
   if (!options.keepWorkload) {
     failing = searchAfresh(failing, new Budget(FRESH, fresh));
     yield;
-    if (failing.run.result.preemptions > MANY) {
+    if (!isSimple(failing.run, MANY)) {
       for (const run of reduce({ ...place, budget: long }, first, minimal, MANY)) {
-        if (better(run, failing.run)) failing = { ...failing, spec, place, run };
+        if (simpler(run, failing.run, MANY)) failing = { ...failing, spec, place, run };
         yield;
         if (stopped()) break;
       }

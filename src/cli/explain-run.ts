@@ -26,12 +26,13 @@ const MAX_SWAPS = 200;
 const PIPE_WIDTH = 80;
 
 /** What replays the run: a file if there is one, else the token, else the options. */
-function commandOf(run: MinimalRun, result: ControlledResult): (command: string) => string {
+function commandOf(run: MinimalRun, result: ControlledResult): ((command: string) => string) | undefined {
   // Named one by one: a smaller workload has parameters of its own.
   const { spec, given, variants, scenarioFile } = run;
   const { steps, hash } = result;
   const token = tokenOf({ ...spec, given, variants, scenarioFile, steps, hash });
   const named = run.file ?? token;
+  if (named === undefined && 'overrides' in spec.plan) return undefined;
   return (command) =>
     named === undefined
       ? reproduceCommand(command, run, runArguments(run.spec))
@@ -40,6 +41,8 @@ function commandOf(run: MinimalRun, result: ControlledResult): (command: string)
 
 function commandsOf(run: MinimalRun, result: ControlledResult): Explanation['commands'] {
   const command = commandOf(run, result);
+  if (command === undefined)
+    return [['replay', 'it is too long for a token: shrink with -o FILE, and replay the file']];
   return [
     ['replay', `${command('replay')} --no-trace`],
     ['trace', command('replay')],

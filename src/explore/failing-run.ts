@@ -102,6 +102,19 @@ function runAlike(
   return violation !== undefined && signature(violation) === wanted ? result : undefined;
 }
 
+/** More switches than this are too many to follow, even if they cost nothing. */
+const MANY_SWITCHES = 60;
+
+/** Few preemptions and not too many switches: good enough to explain. */
+export const isSimple = ({ result, overrides }: FailingRun, preemptions: number): boolean =>
+  result.preemptions <= preemptions && overrides.length <= MANY_SWITCHES;
+
+/** Like `better`, but what is simple comes before what is not. */
+export function simpler(a: FailingRun, b: FailingRun, preemptions: number): boolean {
+  const [first, second] = [isSimple(a, preemptions), isSimple(b, preemptions)];
+  return first === second ? better(a, b) : first;
+}
+
 /** Plays overrides leniently; the run if it fails as wanted, with the overrides that were used. */
 export function replayOverrides(
   place: Workplace,

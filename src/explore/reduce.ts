@@ -5,7 +5,7 @@
 import { mix, Rng, Stream } from '../cpu/random.ts';
 import { climb } from './climb.ts';
 import { dropMoves } from './drop-moves.ts';
-import { better, Budget, type FailingRun, type Workplace } from './failing-run.ts';
+import { better, Budget, isSimple, simpler, type FailingRun, type Workplace } from './failing-run.ts';
 import { minimise, regroup } from './shrink.ts';
 
 /** Steps that one attempt may take, as a part of all. */
@@ -30,7 +30,7 @@ function attempt(place: Workplace, start: FailingRun, rng: Rng | undefined): Fai
 }
 
 /**
- * Yields the best so far after each attempt. Ends with the first run that has at most `wanted` preemptions, or with the best when the budget is spent.
+ * Yields the best so far after each attempt. Ends with the first run that is simple with at most `wanted` preemptions, or with the best when the budget is spent.
  * @param first the run as the strategy made it
  * @param minimal what was left of its schedule without leaving moves out
  */
@@ -42,11 +42,11 @@ export function* reduce(
 ): Generator<FailingRun, FailingRun> {
   const rng = new Rng(mix(place.master, place.schedule, Stream.shrink));
   let best = minimal;
-  for (let i = 0; best.result.preemptions > wanted && !place.budget.spent; i++) {
+  for (let i = 0; !isSimple(best, wanted) && !place.budget.spent; i++) {
     const budget = new Budget(Infinity, place.budget, SHARE * place.budget.maxSteps);
     const from = i % 2 === 0 ? first : minimal;
     const run = attempt({ ...place, budget }, from, i === 0 ? undefined : rng);
-    if (better(run, best)) best = run;
+    if (simpler(run, best, wanted)) best = run;
     yield best;
   }
   return best;
