@@ -54,7 +54,14 @@ function* prefetchDirect(
   }
 }
 
-/** FNAME(pte_prefetch) with FNAME(prefetch_gpte) for an indirect table. */
+/**
+ * FNAME(pte_prefetch) with FNAME(prefetch_gpte) for an indirect table.
+ *
+ * An entry that L1 leaves nothing but X, in a table below one without X, is present for prefetch_invalid_gpte(), and nothing is left to
+ * permit: KVM installs an SPTE with R, W and X clear all the same. 9fb3565743d5 (B-35) taught FNAME(sync_page) to drop such an SPTE and
+ * make_spte() to WARN of one, and left this way in alone; read in the source from 6.0 on. It is useless and harmless: hardware takes it for not
+ * present, and L1 answers the violation.
+ */
 function* prefetchIndirect(
   vcpu: Vcpu,
   fault: Fault,

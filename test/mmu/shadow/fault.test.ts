@@ -4,7 +4,14 @@ import { RET_PF_EMULATE, RET_PF_FIXED, RET_PF_INJECT, RET_PF_SPURIOUS } from '..
 import { enableDirtyLogging } from '../../../src/mmu/dirty-log.ts';
 import { isExecutable, isWritable, sptePfn } from '../../../src/mmu/format.ts';
 import { pageFault } from '../../../src/mmu/shadow/fault.ts';
-import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from '../../../src/mmu/shadow/walk-addr.ts';
+import { translate, WALK_NOT_PRESENT } from '../../../src/mmu/hardware.ts';
+import {
+  ACCESS_EXEC,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  gpteQ,
+  walkIndex,
+} from '../../../src/mmu/shadow/walk-addr.ts';
 import { roleAccess, roleDirect, roleLevel } from '../../../src/mmu/role.ts';
 import { pageGetGfn, spGfn, spRole } from '../../../src/mmu/shadow-page.ts';
 import type { MappingSpec } from '../../../src/scenario/define.ts';
@@ -183,6 +190,23 @@ describe('a direct child of another access', () => {
 });
 
 describe('prefetch', () => {
+  it('installs a leaf that permits nothing for an execute-only entry below one without X, as KVM does, and L1 answers for it', () => {
+    const bench = one({ level: 1, count: 4 }, { backing: '4k' });
+    const { kvm, slot } = bench;
+    const q = (table: number, level: number, gfn: number): number =>
+      gpteQ(kvm, kvm.config.tableGfn + table, walkIndex(kvm, gfn, level));
+    kvm.w[q(1, 2, slot.baseGfn) * 2]! &= ~4;
+    kvm.w[q(2, 1, slot.baseGfn + 1) * 2]! = (kvm.w[q(2, 1, slot.baseGfn + 1) * 2]! & ~3) | 4;
+    expect(fault(bench, 0, ACCESS_READ)).toBe(RET_PF_FIXED);
+    const permissions = leaves(kvm, 1).map(({ lo }) => lo & 7);
+    expect(permissions).toEqual([3, 0, 3, 3]);
+    const vcpu = bench.vcpu();
+    for (const access of [ACCESS_READ, ACCESS_EXEC]) {
+      expect(bench.run(translate(vcpu, slot.baseGfn + 1, access))).toBe(WALK_NOT_PRESENT);
+      expect(fault(bench, 1, access)).toBe(RET_PF_INJECT);
+    }
+  });
+
   it('maps the aligned window of eight around a 4K page, without A, and not beyond', () => {
     const bench = new Bench(machineOf(identity(1, []), { tableBits: 4, memory: '128K', rootLevel: 3 }));
     fault(bench, 11, ACCESS_READ);

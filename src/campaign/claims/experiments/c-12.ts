@@ -3,7 +3,7 @@ import { Observer } from '../../../mmu/observer.ts';
 import { roleDirect } from '../../../mmu/role.ts';
 import { spRole } from '../../../mmu/shadow-page.ts';
 import { defineVariant } from '../../../variants/define.ts';
-import { exploreAll } from '../clean.ts';
+import { exploreAll, proveAll } from '../clean.ts';
 import { confirmed, defineExperiment, open, refuted } from '../define.ts';
 
 /** What a split looks up or makes must be direct: only indirect pages are synced, which takes a vCPU. */
@@ -53,6 +53,14 @@ export default defineExperiment({
   async run(lab) {
     const children = new Children();
     const checks = [children.family];
+    // The split of tiny-unsync meets an indirect page of the gfn that it looks for.
+    const exact = await proveAll(lab, [
+      { scenario: 'tiny-split', checks, preemptions: 2 },
+      { scenario: 'tiny-unsync', checks, preemptions: 2 },
+    ]);
+    if (exact.failure !== undefined)
+      return refuted('A split meets a page that is not direct.', { witnesses: [exact.failure] });
+    if (!exact.complete) return open('The small machines were not searched to their end.');
     const { failure, schedules } = await exploreAll(lab, [
       { scenario: 'nested-migration', checks, schedules: 100 },
       { scenario: 'l1-remap', checks, schedules: 150 },
@@ -63,7 +71,7 @@ export default defineExperiment({
     const figures = { 'children looked up': children.direct };
     if (children.direct === 0) return open('Nothing was split.', { figures });
     return confirmed(
-      `All ${children.direct} children in ${schedules} schedules were direct, among them those in machines where L1 edits its tables and pages go ` +
+      `All ${children.direct} children were direct, in all of ${exact.text} and in ${schedules} random schedules, among them those in machines where L1 edits its tables and pages go ` +
         'out of sync. An unsync page of the same gfn may be zapped on the way, which takes no vCPU either.',
       { figures },
     );
