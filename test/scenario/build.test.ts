@@ -10,7 +10,8 @@ import {
 import { defineScenario, type MachineSpec, type MappingSpec, type Units } from '../../src/scenario/define.ts';
 import { ParameterError } from '../../src/scenario/parameters.ts';
 import { ScenarioError } from '../../src/scenario/validate.ts';
-import { identity, machineOf, rootOf } from '../support/machines.ts';
+import { REQ_TLB_FLUSH, VCPU } from '../../src/mmu/vcpu-words.ts';
+import { Bench, identity, leaves, machineOf, rootOf } from '../support/machines.ts';
 
 const scenario = defineScenario({
   name: 'mine',
@@ -22,6 +23,34 @@ const scenario = defineScenario({
   parameters: { size: { type: 'integer', min: 1, max: 9, default: 5, describe: 'a size' } },
   machine: (p, units): MachineSpec =>
     identity(2, [{ access: 'read', l2Gfn: units.base, count: Number(p['size']) }])(units),
+});
+
+describe('what has happened before the actors start', () => {
+  const pages = (populate: MachineSpec['populate']): readonly number[] => {
+    const { kvm } = new Bench(
+      machineOf(
+        rootOf(({ base }) => [{ l2Gfn: base, l1Gfn: base, level: 2, count: 1 }], populate),
+        { backing: '2m', memory: '16K', vcpus: 1 },
+      ),
+    );
+    return [leaves(kvm, 2).length, leaves(kvm, 1).length, kvm.w[kvm.vcpuWord(0) + VCPU.requests]!];
+  };
+  const base = 32;
+  const write = { access: 'write', l2Gfn: base } as const;
+
+  it('may be a cycle of the dirty log, which leaves nothing mapped, and a flush for the vCPU to honour', () => {
+    expect(pages([write])).toEqual([1, 0, 0]);
+    expect(pages([write, { logCycle: 1 }])).toEqual([0, 0, REQ_TLB_FLUSH]);
+  });
+
+  it('an access finds what the TLB has, unless the vCPU enters the guest first', () => {
+    expect(pages([write, { logCycle: 1 }, write])).toEqual([0, 0, REQ_TLB_FLUSH]);
+    expect(pages([write, { logCycle: 1 }, { ...write, enters: true }]).slice(0, 2)).toEqual([1, 0]);
+  });
+
+  it('cannot be a cycle of a memslot that is none', () => {
+    expect(() => pages([{ logCycle: 7 }])).toThrow('populate: there is no memslot 7 to be logged');
+  });
 });
 
 describe('the parameters of a scenario', () => {

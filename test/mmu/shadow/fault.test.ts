@@ -196,7 +196,7 @@ describe('prefetch', () => {
     const q = (table: number, level: number, gfn: number): number =>
       gpteQ(kvm, kvm.config.tableGfn + table, walkIndex(kvm, gfn, level));
     kvm.w[q(1, 2, slot.baseGfn) * 2]! &= ~4;
-    kvm.w[q(2, 1, slot.baseGfn + 1) * 2]! = (kvm.w[q(2, 1, slot.baseGfn + 1) * 2]! & ~3) | 4;
+    kvm.w[q(2, 1, slot.baseGfn + 1) * 2] = (kvm.w[q(2, 1, slot.baseGfn + 1) * 2]! & ~3) | 4;
     expect(fault(bench, 0, ACCESS_READ)).toBe(RET_PF_FIXED);
     const permissions = leaves(kvm, 1).map(({ lo }) => lo & 7);
     expect(permissions).toEqual([3, 0, 3, 3]);
