@@ -16,7 +16,7 @@ const CAUGHT: readonly (readonly [variant: string, by: string, withoutAccounting
   ['never-flush-on-reuse', 'D24', 'Q35'],
   ['no-restart-after-eagain', 'D4', 'D4'],
   ['child-role-ignores-access', 'Q10', 'Q10'],
-  ['skip-wrprot-if-not-writable', 'Q41', 'Q41'],
+  ['skip-wrprot-if-not-writable', 'D10', 'D10'],
   ['link-before-fill', 'Q35', 'Q35'],
   ['busted-lock', 'D1', 'D1'],
   ['p3-without-f1', 'Q35', 'Q35'],
