@@ -10,7 +10,9 @@ import { OverrideRecorder, OverrideScheduler } from '../explore/overrides.ts';
 import { PreemptionBounding } from '../explore/preemption-search.ts';
 import { BoundedProber, DporProber, type Prober } from '../explore/exhaustive/probe.ts';
 import { compareOrders, GivenOrder } from '../explore/exhaustive/reorder.ts';
+import type { PlainRace } from '../explore/exhaustive/plain-races.ts';
 import { SourceDpor } from '../explore/exhaustive/source-dpor.ts';
+import { WatchedRunner } from '../explore/exhaustive/watched-runner.ts';
 import type { RunResult } from '../explore/runner.ts';
 import { RandomWalk } from '../explore/strategies/random-walk.ts';
 import { describeWord } from '../mmu/describe.ts';
@@ -63,6 +65,8 @@ const MOST_PREEMPTIONS = 6;
 const SLICE_MS = 40;
 /** Places that are named at which an actor found what nobody had announced. */
 const MOST_SURPRISES = 3;
+/** Words that are named for which actors race. */
+const MOST_RACES = 5;
 
 /** Tells machines apart in a citation: everything that a run depends on but the engine's code. */
 export function machineHash(
@@ -88,7 +92,9 @@ export async function prove(options: ProveOptions): Promise<ProveResult> {
 
 class Prover {
   private readonly options: ProveOptions;
-  private readonly runtime: ControlledRuntime;
+  private runtime!: ControlledRuntime;
+  /** The runtime with an eye on what its actors share; not where the search does not rely on it. */
+  private watched: WatchedRunner | undefined;
   private readonly master: number;
   private readonly began = performance.now();
   private sliceBegan = this.began;
@@ -96,7 +102,7 @@ class Prover {
   private bound = 0;
   private why = '';
   private estimate: ProofEstimate | undefined;
-  private readonly reordered = { runs: 0, differences: [] as string[] };
+  private readonly reordered = { runs: 0, differences: [] as string[], races: [] as string[] };
   private surprises = 0;
   private schedules = 0;
   private redundant = 0;
@@ -115,8 +121,15 @@ class Prover {
 
   constructor(options: ProveOptions) {
     this.options = options;
-    this.runtime = new ControlledRuntime(options);
     this.master = masterSeed(options.seed);
+    if (options.method.kind === 'preemptions') {
+      this.runtime = new ControlledRuntime(options);
+      return;
+    }
+    this.watched = new WatchedRunner(
+      (watch) => (this.runtime = new ControlledRuntime({ ...options, watch })),
+      (race) => this.noteRace(race),
+    );
   }
 
   /** Estimates sizes and settles the method. */
@@ -135,6 +148,8 @@ class Prover {
       return;
     }
     this.method = 'preemptions';
+    this.watched = undefined;
+    this.runtime = new ControlledRuntime(this.options);
     this.why = sound
       ? `all behaviours would take some ${size.runs.toPrecision(2)} runs, which is more than the budget`
       : 'the order of independent operations matters in this machine, so that one run of each class would prove nothing';
@@ -159,13 +174,22 @@ class Prover {
     return prober.estimate;
   }
 
+  /** Two actors touch a word, and nothing that other orders keep says who comes first. */
+  private noteRace({ word, first, second }: PlainRace): void {
+    const { cpus, kvm } = this.runtime;
+    const who = ({ actor, kind }: PlainRace['first']): string => `${cpus[actor]!.name} ${kind}`;
+    const what = `${describeWord(kvm, word)}, which ${who(first)} and ${who(second)} with no operation to order them`;
+    const { races } = this.reordered;
+    if (races.length < MOST_RACES && !races.includes(what)) races.push(what);
+  }
+
   /** True if runs come to the same whatever the order of their independent steps. */
   private async checkIndependence(): Promise<boolean> {
     const rng = new Rng(mix(this.master, PROVED_SCHEDULE, Stream.schedule, 0x6f72));
     for (let i = 0; i < REORDERED && !(await this.breathe('reorder', i / REORDERED)); i++) {
       // A walk of another seed each time, over the same choices and workload.
       const walk = new RandomWalk(mix(this.master, i, Stream.schedule));
-      const compared = compareOrders(this.runtime, walk, this.master, PROVED_SCHEDULE, rng);
+      const compared = compareOrders(this.watched!, walk, this.master, PROVED_SCHEDULE, rng);
       const { first, surprise } = compared;
       const differences = [...compared.differences];
       if (surprise !== undefined && this.surprises++ < MOST_SURPRISES) {
@@ -179,7 +203,7 @@ class Prover {
         if (!this.reordered.differences.includes(difference)) this.reordered.differences.push(difference);
       }
     }
-    return this.reordered.differences.length === 0;
+    return this.reordered.differences.length + this.reordered.races.length === 0;
   }
 
   async search(): Promise<void> {
@@ -190,7 +214,7 @@ class Prover {
   }
 
   private async searchAll(): Promise<void> {
-    const search = new SourceDpor(this.runtime);
+    const search = new SourceDpor(this.watched!);
     while (!search.exhausted) {
       if (search.complete + search.redundant >= this.options.maxSchedules) {
         this.stopped = 'schedules';
@@ -295,7 +319,12 @@ class Prover {
         longest: this.longest,
         hash: (this.hash >>> 0).toString(16).padStart(8, '0'),
         estimate: this.estimate ?? null,
-        reordered: { runs: this.reordered.runs, differences: [...this.reordered.differences] },
+        reordered: {
+          runs: this.reordered.runs,
+          differences: [...this.reordered.differences],
+          watched: this.watched?.watched ?? 0,
+          races: [...this.reordered.races],
+        },
         overrides: this.failed?.overrides ?? null,
         reproduced: this.reproduced,
         elapsedMs: performance.now() - this.began,

@@ -11,6 +11,7 @@ import { tokenOf } from '../campaign/tokens.ts';
 import { masterSeed } from '../cpu/random.ts';
 import type { Override } from '../explore/overrides.ts';
 import { renderProof } from '../report/proof.ts';
+import { commutes } from '../report/statement.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { interruptible, Output } from './output.ts';
 import { choose, reproduceCommand, scenarioFromArgs, withScenario, type Chosen } from './scenario-options.ts';
@@ -164,7 +165,7 @@ export async function proveCommand(
           ? []
           : ['the failing schedule gave another run the second time: determinism is broken'],
         failed: !proof.reproduced,
-        inconclusive: !proof.complete || proof.reordered.differences.length > 0,
+        inconclusive: !proof.complete || !commutes(proof),
         interrupted: interrupt.signal.aborted,
       });
       output.finish(outcome, renderProof);

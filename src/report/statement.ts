@@ -33,7 +33,7 @@ function claimOfAll(proof: Proof, what: string): string {
   if (proof.stopped === 'violation') {
     return `NOT SO: a schedule of ${what} breaks a check. It came after ${plural(proof.schedules, 'run')}.`;
   }
-  if (proof.complete && proof.reordered.differences.length === 0) {
+  if (proof.complete && commutes(proof)) {
     return (
       `PROVED: every behaviour of ${what} was run, and no check was broken. Schedules that order dependent operations alike are ` +
       `one class: there are ${runs}, each run once${seen}.`
@@ -94,17 +94,27 @@ function unfairness({ unfair, schedules }: Proof): string {
   );
 }
 
+/** Nothing speaks against it that independent operations can change places. */
+export const commutes = ({ reordered }: Pick<Proof, 'reordered'>): boolean =>
+  reordered.differences.length + reordered.races.length === 0;
+
 function doubts(proof: Proof): string {
-  const { runs, differences } = proof.reordered;
+  const { runs, differences, watched, races } = proof.reordered;
   if (proof.method !== 'dpor' || runs === 0) return '';
-  if (differences.length === 0) {
+  if (commutes(proof)) {
     return (
-      `That independent operations commute here was tried out: ${plural(runs, 'random run')} made again with them in another ` +
-      `order came to the same memory and the same verdict.`
+      `That independent operations commute here was looked at in all ${plural(watched, 'run')}, those of the search included: no actor ` +
+      `touched a word that another changes unless operations say who comes first. ${plural(runs, 'random run')} made again with them ` +
+      `in another order came to the same memory and the same verdict.`
     );
   }
-  return (
-    `${plural(runs, 'random run')} were made again with their independent operations in another order, and some differed in ` +
-    `${differences.join(', ')}: actors share something besides visible operations. --preemptions N does not rely on it.`
-  );
+  const found: string[] = [];
+  if (races.length > 0) found.push(`Actors share ${races.join('; ')}.`);
+  if (differences.length > 0) {
+    found.push(
+      `${plural(runs, 'random run')} were made again with their independent operations in another order, and some differed in ` +
+        `${differences.join(', ')}: actors share something besides visible operations.`,
+    );
+  }
+  return `${found.join(' ')} --preemptions N does not rely on it.`;
 }

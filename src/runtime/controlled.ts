@@ -16,7 +16,7 @@ import { Op, OP_NAMES, type Steps } from '../cpu/steps.ts';
 import { KernelBug } from '../mmu/bug.ts';
 import { describeWord } from '../mmu/describe.ts';
 import type { Engine } from '../mmu/engine.ts';
-import type { Kvm } from '../mmu/kvm.ts';
+import { Kvm } from '../mmu/kvm.ts';
 import { Observer, type RuleBreak } from '../mmu/observer.ts';
 import type { Machine } from '../scenario/build.ts';
 import { bootMachine, seedActor, startActor } from '../scenario/start.ts';
@@ -49,7 +49,7 @@ export interface ControlledOptions {
   readonly starvationSteps?: number | undefined;
   /** Steps after which a run is cut off as inconclusive. */
   readonly maxSteps?: number;
-  /** Told of every access of the model, the boot's and the judge's too, that is no visible operation; slow. */
+  /** Told of every access of the model, in the boot too, that is no visible operation; slow. */
   readonly watch?: PlainWatch | undefined;
 }
 
@@ -71,7 +71,10 @@ export interface ControlledResult {
 const DEFAULT_MAX_STEPS = 50_000_000;
 
 export class ControlledRuntime implements Overseer {
+  /** For whoever looks on; what it reads is not told to a watch. */
   readonly kvm: Kvm;
+  /** What the actors run on. */
+  private readonly model: Kvm;
   readonly cpus: readonly PlainCpu[];
   readonly log: RunLog = new RunLog();
   readonly machine: Machine;
@@ -97,16 +100,18 @@ export class ControlledRuntime implements Overseer {
     this.entriesFrom = options.layout.pml;
     this.maxSteps = options.maxSteps ?? DEFAULT_MAX_STEPS;
     this.arena = Arena.tracked(options.layout);
-    const { watch } = options;
+    const { machine, engine, watch } = options;
     const seen = watch === undefined ? this.arena : watchedArena(this.arena, watch);
-    this.kvm = bootMachine(options.machine, seen, options.engine);
+    this.model = bootMachine(machine, seen, engine);
+    this.kvm = watch === undefined ? this.model : new Kvm(machine.config, this.arena, engine);
     this.arena.takeBootImage();
     this.cpus = options.machine.actors.map(
       (spec, actor) => new PlainCpu(this.arena, this.log, { actor, ...actorIdentity(spec) }),
     );
     this.interleaver = new Interleaver(this.cpus, this.arena, this);
-    this.kvm.observer = options.judge.observer(this.kvm, this.report);
-    const { observer } = this.kvm;
+    const observer = options.judge.observer(this.kvm, this.report);
+    this.kvm.observer = observer;
+    this.model.observer = observer;
     if (observer.plainStore64 !== Observer.prototype.plainStore64) {
       this.log.plainStore64 = (cpu, word, lo, hi) => observer.plainStore64(cpu, word, lo, hi);
     }
@@ -138,7 +143,7 @@ export class ControlledRuntime implements Overseer {
 
   /** Runs one schedule from the boot image. `listener` sees every operation, for traces. */
   run(scheduler: Scheduler, master: number, schedule: number, listener?: OpListener): ControlledResult {
-    const { arena, cpus, log, kvm, options } = this;
+    const { arena, cpus, log, kvm, model, options } = this;
     arena.reset();
     log.reset();
     log.listener = listener;
@@ -154,8 +159,8 @@ export class ControlledRuntime implements Overseer {
       seedActor(cpu, master, schedule);
       const spec = options.machine.actors[i]!;
       const idle = this.idle.has(i);
-      if (idle) stayAway(kvm, spec);
-      actors.push(idle ? undefined : startActor(kvm, cpu, spec, options.custom));
+      if (idle) stayAway(model, spec);
+      actors.push(idle ? undefined : startActor(model, cpu, spec, options.custom));
     }
     options.judge.begin(kvm);
     scheduler.begin(cpus, schedule);

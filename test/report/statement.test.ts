@@ -22,7 +22,7 @@ const ALL: Proof = {
   longest: 83,
   hash: '333cd9e1',
   estimate: { runs: 120, error: 30, probes: 100 },
-  reordered: { runs: 64, differences: [] },
+  reordered: { runs: 64, differences: [], watched: 275, races: [] },
   overrides: null,
   reproduced: true,
   elapsedMs: 1000,
@@ -33,7 +33,7 @@ const BOUNDED: Proof = {
   method: 'preemptions',
   bound: 2,
   exhausted: 2,
-  reordered: { runs: 0, differences: [] },
+  reordered: { runs: 0, differences: [], watched: 0, races: [] },
 };
 
 describe('the statement of a proof', () => {
@@ -46,19 +46,26 @@ describe('the statement of a proof', () => {
     expect(scope).toMatch(
       /the choices and the workload that this seed draws.*sequentially consistent.*one order of each class/,
     );
-    expect(tried).toMatch(/64 random runs made again .* the same verdict/);
+    expect(tried).toMatch(/looked at in all 275 runs, .* 64 random runs made again .* the same verdict/);
     expect(rest).toEqual([]);
   });
 
   it('claims nothing where independent operations do not commute', () => {
     const [claim, doubt] = statement({
       ...ALL,
-      reordered: { runs: 64, differences: ['the memory at the end'] },
+      reordered: { ...ALL.reordered, differences: ['the memory at the end'] },
     });
     expect(claim).toMatch(
       /^NOTHING IS PROVED: .* the order of independent operations matters in this machine\.$/,
     );
     expect(doubt).toMatch(/differed in the memory at the end/);
+  });
+
+  it('claims nothing where actors share what no operation names', () => {
+    const races = ['mmu_invalidate_seq, which A reads and B writes'];
+    const [claim, doubt] = statement({ ...ALL, reordered: { ...ALL.reordered, races } });
+    expect(claim).toMatch(/^NOTHING IS PROVED: .* the order of independent operations matters/);
+    expect(doubt).toBe(`Actors share ${races[0]}. --preemptions N does not rely on it.`);
   });
 
   it.each([

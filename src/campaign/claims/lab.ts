@@ -8,6 +8,7 @@ import { Schedules } from '../../explore/scheduler-of.ts';
 import { parseStrategy } from '../../explore/strategies/index.ts';
 import { LOCK_ROWS, mergeFigures } from '../../measure/lock-stats.ts';
 import type { ClaimRun, Witness } from '../../report/claim-record.ts';
+import { commutes } from '../../report/statement.ts';
 import type { PlainCpu } from '../../cpu/plain-cpu.ts';
 import { ControlledRuntime, type ControlledResult, type Judge } from '../../runtime/controlled.ts';
 import type { Violation } from '../../runtime/outcome.ts';
@@ -150,7 +151,7 @@ export class Laboratory implements Lab {
     if (!proof.reproduced)
       throw new Error(`a schedule of ${setting.scenario} gave another trace the second time`);
     if (proof.stopped === 'interrupted') throw new OutOfTime('the time was up');
-    const complete = proof.complete && proof.reordered.differences.length === 0;
+    const complete = proof.complete && commutes(proof);
     const how = preemptions === undefined ? '--dpor' : `--preemptions ${preemptions}`;
     this.runs.push({
       command: commandOf('prove', setting, subject, seed, how),

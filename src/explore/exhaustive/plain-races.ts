@@ -42,16 +42,22 @@ interface Touched {
   tallied: boolean;
 }
 
-/** Wraps a scheduler; is to be the run's listener and the runtime's watch as well. */
+/** Accesses of a word by actor, oldest first. */
+interface Known {
+  readonly reads: readonly Access[][];
+  readonly changes: readonly Access[][];
+}
+
+/** Wraps a scheduler and a listener; is to be the runtime's watch as well. */
 export class PlainRaces implements Scheduler, OpListener, PlainWatch {
   /** The races of the last run, in the order of their second accesses. */
   readonly found: PlainRace[] = [];
   private readonly inner: Scheduler;
+  private readonly listener: OpListener | undefined;
   private readonly recorder: Recorder;
   private readonly memory: Int32Array;
   private cpus: readonly Cpu[] = [];
-  /** Accesses by word and actor, oldest first. */
-  private readonly known = new Map<number, Access[][]>();
+  private readonly known = new Map<number, Known>();
   private readonly touched = new Map<number, Touched>();
   /** Between `begin` and `end`: neither the boot nor the judge counts. */
   private active = false;
@@ -61,8 +67,9 @@ export class PlainRaces implements Scheduler, OpListener, PlainWatch {
   private changed0 = 0;
   private changed1 = 0;
 
-  constructor(inner: Scheduler, actors: number, memory: Int32Array) {
+  constructor(inner: Scheduler, listener: OpListener | undefined, actors: number, memory: Int32Array) {
     this.inner = inner;
+    this.listener = listener;
     this.memory = memory;
     this.recorder = new Recorder(actors, memory);
   }
@@ -100,8 +107,9 @@ export class PlainRaces implements Scheduler, OpListener, PlainWatch {
     this.inner.step?.(actor);
   }
 
-  operation(cpu: Cpu, op: number, word: number): void {
+  operation(cpu: Cpu, op: number, word: number, lo: number, hi: number): void {
     this.recorder.operation(cpu, op, word);
+    this.listener?.operation(cpu, op, word, lo, hi);
     this.changed0 = this.memory[word]! ^ this.before0;
     this.changed1 = this.memory[word + 1]! ^ this.before1;
   }
@@ -157,16 +165,33 @@ export class PlainRaces implements Scheduler, OpListener, PlainWatch {
     const { execution } = this;
     const access: Access = { step, actor: execution.actor[step]!, plain, kind, mask };
     let known = this.known.get(word);
-    if (known === undefined) this.known.set(word, (known = this.cpus.map(() => [])));
-    known.forEach((others, actor) => {
-      if (actor === access.actor) return;
-      // What came before an access that happened before this one did so too.
-      for (let i = others.length - 1; i >= 0 && !execution.ordered(others[i]!.step, step); i--) {
-        if (conflict(others[i]!, access)) this.found.push({ word, first: others[i]!, second: access });
-      }
-    });
-    known[access.actor]!.push(access);
+    if (known === undefined) {
+      known = { reads: this.cpus.map(() => []), changes: this.cpus.map(() => []) };
+      this.known.set(word, known);
+    }
+    this.compare(access, word, known.changes);
+    if (kind !== 'reads') this.compare(access, word, known.reads);
+    const own = (kind === 'reads' ? known.reads : known.changes)[access.actor]!;
+    // Who races with the one before races with this one too.
+    while (own.length > 0 && covers(access, own[own.length - 1]!)) own.pop();
+    own.push(access);
   }
+
+  private compare(access: Access, word: number, known: readonly Access[][]): void {
+    const { execution, found } = this;
+    for (let actor = 0; actor < known.length; actor++) {
+      if (actor === access.actor) continue;
+      const others = known[actor]!;
+      // What came before an access that happened before this one did so too.
+      for (let i = others.length - 1; i >= 0 && !execution.ordered(others[i]!.step, access.step); i--) {
+        if (conflict(others[i]!, access)) found.push({ word, first: others[i]!, second: access });
+      }
+    }
+  }
+}
+
+function covers(later: Access, earlier: Access): boolean {
+  return later.kind === earlier.kind && (later.plain || !earlier.plain) && (earlier.mask & ~later.mask) === 0;
 }
 
 function conflict(a: Access, b: Access): boolean {
