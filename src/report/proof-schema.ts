@@ -52,10 +52,14 @@ export const proofSchema = z.strictObject({
     .strictObject({
       runs: count('Runs made again with independent operations in another order.'),
       differences: z.array(z.string()).describe('What some of them differed in.'),
-      watched: count('Runs in which every access that is no operation was looked at, those of the search included.'),
+      watched: count(
+        'Runs in which every access that is no operation was looked at, those of the search included.',
+      ),
       races: z
         .array(z.string())
-        .describe('Words that two actors touched, one of them changing it, with no operation to order the two.'),
+        .describe(
+          'Words that two actors touched, one of them changing it, with no operation to order the two.',
+        ),
     })
     .describe('Whether independent operations commute in this machine, as dpor takes for granted.'),
   overrides: z

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../../src/check/all.ts';
 import { makeJudge } from '../../src/check/judge.ts';
+import { P1_ENGINE } from '../../src/mmu/default-engine.ts';
+import type { Engine } from '../../src/mmu/engine.ts';
 import { machineHash, prove, type ProofMethod } from '../../src/campaign/prove.ts';
 import { loadEngine } from '../../src/campaign/variants.ts';
 import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
@@ -13,15 +15,17 @@ interface Given {
   readonly maxSchedules?: number;
   readonly interrupted?: boolean;
   readonly ops?: number;
+  readonly scenario?: string;
+  readonly engine?: Partial<Engine>;
 }
 
 async function proofOf({ variant = 'p1', method = { kind: 'dpor' }, maxSchedules = 5000, ...given }: Given) {
-  const scenario = await loadScenario('tiny-split');
+  const scenario = await loadScenario(given.scenario ?? 'tiny-split');
   const machine = buildMachine(scenario, 'explore', { ops: given.ops ?? 1 });
   return prove({
     machine,
     layout: layoutThatFits(machine, LIMIT),
-    engine: await loadEngine([variant]),
+    engine: { ...(await loadEngine([variant])), ...given.engine },
     custom: scenario.actors,
     judge: makeJudge({ stateChecks: ALL_STATE_CHECKS, stepChecks: ALL_STEP_CHECKS, endRate: 1 }),
     seed: '1',
@@ -47,9 +51,28 @@ describe('proving the split of one page against one access', () => {
       unfair: 0,
       overrides: null,
     });
-    expect(proof.reordered).toMatchObject({ differences: [] });
+    expect(proof.reordered).toMatchObject({ differences: [], races: [] });
+    expect(proof.reordered.watched).toBe(147 + 2 * 64);
     expect(proof.reordered.runs).toBeGreaterThan(30);
     expect((await proofOf({})).proof.hash).toBe(proof.hash);
+  });
+
+  it('refuses a machine whose actors share what no operation names, and says what', async () => {
+    const scenario = 'tiny-descriptors';
+    const { reordered } = (await proofOf({ scenario, maxSchedules: 2 })).proof;
+    expect([...reordered.differences, ...reordered.races]).toEqual([]);
+    const engine: Partial<Engine> = {
+      // oxlint-disable-next-line require-yield
+      *fillReusedChild(pass, sp, from) {
+        return P1_ENGINE.fillSplitChild(pass, sp, from);
+      },
+    };
+    const hidden = (await proofOf({ scenario, maxSchedules: 2, engine })).proof.reordered;
+    expect(hidden.races).toContainEqual(
+      expect.stringMatching(
+        /^SPTE \[\d\] of L\d direct .*, which (migration writes|L2 vCPU 0 reads) and .* with no operation/,
+      ),
+    );
   });
 
   it('finds a bug that links before it fills, with its schedule, and says so again', async () => {
