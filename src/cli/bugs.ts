@@ -86,7 +86,7 @@ export function bugsCommand(done: (status: number) => void): CommandModule {
         })
         .option('replays', {
           type: 'string',
-          default: '200',
+          default: '600',
           requiresArg: true,
           describe: 'replays to shrink the first failure of each with; 0: leave it as it is',
         })

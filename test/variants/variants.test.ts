@@ -181,7 +181,10 @@ describe('the shipped variants', () => {
       expect([name, caughtBy.length > 0]).toEqual([name, kind === 'bug']);
       expect(facts.length).toBeGreaterThan(0);
     }
-    const scenarios = VARIANTS.flatMap(({ scenario }) => scenario ?? []);
+    const scenarios = VARIANTS.flatMap(({ scenario, bug }) => [
+      ...(scenario === undefined ? [] : [scenario]),
+      ...(bug?.alsoFrom.map((ground) => ground.scenario) ?? []),
+    ]);
     expect(shippedScenarios()).toEqual(expect.arrayContaining(scenarios));
     expect(scenarios.length).toBeGreaterThan(2);
   });
