@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { CustomActor } from '../actors/context.ts';
+import type { PlainWatch } from '../arena/watched.ts';
 import type { Layout } from '../arena/layout.ts';
 import { masterSeed, mix, Rng, Stream } from '../cpu/random.ts';
 import { OverrideRecorder, OverrideScheduler } from '../explore/overrides.ts';
@@ -62,6 +63,11 @@ const PROBES = 100;
 const REORDERED = 64;
 /** Highest bound that `choose` looks at. */
 const MOST_PREEMPTIONS = 6;
+/**
+ * Steps after which a run is cut off, which the statement says: the searches are not fair, and an actor that works until another
+ * one stops it would work for ever. More than it takes to notice that nobody gets on.
+ */
+const MOST_STEPS = 100_000;
 const SLICE_MS = 40;
 /** Places that are named at which an actor found what nobody had announced. */
 const MOST_SURPRISES = 3;
@@ -123,13 +129,17 @@ class Prover {
     this.options = options;
     this.master = masterSeed(options.seed);
     if (options.method.kind === 'preemptions') {
-      this.runtime = new ControlledRuntime(options);
+      this.runtime = this.newRuntime();
       return;
     }
     this.watched = new WatchedRunner(
-      (watch) => (this.runtime = new ControlledRuntime({ ...options, watch })),
+      (watch) => (this.runtime = this.newRuntime(watch)),
       (race) => this.noteRace(race),
     );
+  }
+
+  private newRuntime(watch?: PlainWatch): ControlledRuntime {
+    return new ControlledRuntime({ ...this.options, maxSteps: MOST_STEPS, watch });
   }
 
   /** Estimates sizes and settles the method. */
@@ -149,7 +159,7 @@ class Prover {
     }
     this.method = 'preemptions';
     this.watched = undefined;
-    this.runtime = new ControlledRuntime(this.options);
+    this.runtime = this.newRuntime();
     this.why = sound
       ? `all behaviours would take some ${size.runs.toPrecision(2)} runs, which is more than the budget`
       : 'the order of independent operations matters in this machine, so that one run of each class would prove nothing';

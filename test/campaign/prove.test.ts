@@ -57,6 +57,12 @@ describe('proving the split of one page against one access', () => {
     expect((await proofOf({})).proof.hash).toBe(proof.hash);
   });
 
+  it('cuts off a run in which an actor works until another one stops it, and proves nothing', async () => {
+    const { proof } = await proofOf({ scenario: 'dirty-ring', maxSchedules: 12, ops: 0 });
+    expect(proof).toMatchObject({ truncated: 1, complete: false, stopped: 'schedules' });
+    expect(proof.longest).toBe(100_000);
+  });
+
   it('refuses a machine whose actors share what no operation names, and says what', async () => {
     const scenario = 'tiny-descriptors';
     const { reordered } = (await proofOf({ scenario, maxSchedules: 2 })).proof;
