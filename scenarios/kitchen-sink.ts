@@ -61,7 +61,7 @@ export default defineScenario({
     execFraction: 0.2,
     nxRecoveryRatio: 1,
     swarm: 0.5,
-    ops: 40,
+    ops: 32,
     castRounds: 2,
     enomemRate: 0.01,
     slowAckRate: 0.05,
