@@ -14,6 +14,7 @@ export default defineBug({
   mayFireFirst: {
     D7: 'the host took a page while a TLB still had it',
     Q51: 'a translation out of a freed table is left',
+    D8: 'a table is freed while a TLB still has what was read from it',
   },
   scenario: 'log-cycle',
   // Without yields, as the walker's own flush is short of a range too (H-E).
