@@ -72,8 +72,8 @@ const token = fc.record({
   idle: fc.uniqueArray(fc.nat(63), { maxLength: 4 }),
   without: fc.array(fc.stringMatching(/^[A-Z][0-9]{1,2}$/), { maxLength: 3 }),
   plan: fc.oneof(
-    fc.record({ strategy: fc.nat(126), option: fc.nat(100_000).map((n) => n / 1000) }),
-    fc.record({ strategy: fc.nat(126), option: fc.nat(100_000).map((n) => n / 1000), excerpt }),
+    fc.record({ strategy: fc.nat(125), option: fc.nat(100_000).map((n) => n / 1000) }),
+    fc.record({ strategy: fc.nat(125), option: fc.nat(100_000).map((n) => n / 1000), excerpt }),
     fc.record({
       overrides: fc.array(
         fc.record({ actor: fc.integer({ min: -1, max: 70 }), op: fc.nat(100_000), next: fc.nat(70) }),
