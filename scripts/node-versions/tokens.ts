@@ -6,7 +6,8 @@
  */
 import { text } from 'node:stream/consumers';
 import { runtimeOf, schedulerOf, type RunSpec } from '../../src/campaign/run-spec.ts';
-import { planOf, tokenOf, variantsOf } from '../../src/campaign/tokens.ts';
+import { runOfToken } from '../../src/campaign/token-run.ts';
+import { tokenOf } from '../../src/campaign/tokens.ts';
 import { masterSeed } from '../../src/cpu/random.ts';
 import { PROFILE_RUNS } from '../../src/explore/profile.ts';
 import { parseStrategy } from '../../src/explore/strategies/index.ts';
@@ -15,6 +16,8 @@ import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
 import { loadScenario, shippedScenarios } from '../../src/scenario/load.ts';
 import { engineOf, findVariant, VARIANTS } from '../../src/variants/index.ts';
 
+/** Most bytes of an arena. */
+const LIMIT = 2 ** 32;
 /** Strategies under which every actor gets on: an unfair one may keep a scenario from its end. */
 const STRATEGIES = ['surw', 'urw', 'pos', 'fair-pct', 'random-walk', 'sticky'];
 
@@ -29,7 +32,7 @@ async function specOf(
   return {
     ...run,
     machine,
-    layout: layoutThatFits(machine, 2 ** 32),
+    layout: layoutThatFits(machine, LIMIT),
     engine: engineOf(variants.map((name) => findVariant(name)!)),
     custom: scenario.actors,
     without: new Set(),
@@ -76,12 +79,7 @@ async function replay(tokens: readonly string[]): Promise<string[]> {
   const lines: string[] = [];
   for (const given of tokens) {
     const token = parseToken(given);
-    const { seed, schedule } = token;
-    const spec = await specOf(token.scenario, variantsOf(token), token.parameters, {
-      seed,
-      schedule,
-      plan: planOf(token),
-    });
+    const { spec } = await runOfToken(given, LIMIT);
     const { steps, hash, found } = runOf(spec);
     lines.push([given, steps, hash, found, steps === token.steps && hash === token.hash].join('\t'));
   }

@@ -1,4 +1,5 @@
 /** Shrinking a failing run of a machine: schedule, actors, workload, and the certificate. */
+import { setImmediate } from 'node:timers/promises';
 import {
   Budget,
   beforeOf,
@@ -8,7 +9,6 @@ import {
   type Certificate,
   type Shrunk,
 } from '../explore/shrink.ts';
-import { setImmediate } from 'node:timers/promises';
 import { masterSeed } from '../cpu/random.ts';
 import type { ControlledResult } from '../runtime/controlled.ts';
 import type { Scenario } from '../scenario/define.ts';

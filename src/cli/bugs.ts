@@ -16,6 +16,7 @@ import { plural } from '../report/text.ts';
 import { closest, loadScenario } from '../scenario/load.ts';
 import { CORPUS } from '../variants/bugs/table.ts';
 import type { Variant } from '../variants/define.ts';
+import { EXIT_INTERRUPTED } from '../runtime/outcome.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { drawSeed, interruptible, Output } from './output.ts';
 import { asOptions } from './scenario-options.ts';
@@ -23,7 +24,6 @@ import { textOption, UsageError } from './usage.ts';
 
 const EXIT_MISSED = 1;
 const EXIT_HARNESS = 3;
-const EXIT_INTERRUPTED = 130;
 /** Part of the budget that is kept for the clean engine. */
 const CLEAN_PART = 0.15;
 /** Schedules of the clean engine in each machine, at least. */

@@ -15,13 +15,13 @@ import { claimsMarkdown, hasFailed, renderClaims, verdictCounts } from '../repor
 import { plural, wrap } from '../report/text.ts';
 import { isPath } from '../scenario/load.ts';
 import { tryFile } from '../scenario/trial.ts';
+import { EXIT_INTERRUPTED } from '../runtime/outcome.ts';
 import { parseCount, parseDuration } from './duration.ts';
 import { checkWritable, interruptible, Output } from './output.ts';
 import { textOption, UsageError } from './usage.ts';
 
 const EXIT_CHANGED = 1;
 const EXIT_HARNESS = 3;
-const EXIT_INTERRUPTED = 130;
 /** The default, so that two who ask the same get the same answer. */
 const DEFAULT_SEED = '1';
 /** Loading a user's file must end within this. */

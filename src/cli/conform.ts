@@ -12,10 +12,10 @@ import { judge, sumCounts, unexplained, verdictJson, type Verdict } from '../con
 import type { Named } from '../conform/words.ts';
 import { MODEL_RELEASE } from '../conform/perform.ts';
 import { recordingText } from '../conform/write.ts';
+import { EXIT_INTERRUPTED } from '../runtime/outcome.ts';
 import { interruptible, Output } from './output.ts';
 import { textOption, UsageError } from './usage.ts';
 
-const EXIT_INTERRUPTED = 130;
 type Args = Readonly<Record<string, unknown>>;
 
 /** Options that were given twice: the last counts, as in the other commands. */

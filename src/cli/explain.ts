@@ -3,6 +3,7 @@ import type { CommandModule } from 'yargs';
 import { shrinkUnlessAborted } from '../campaign/shrink-failure.ts';
 import { NotReproduced } from '../explore/shrink.ts';
 import type { Scenario } from '../scenario/define.ts';
+import { EXIT_INTERRUPTED } from '../runtime/outcome.ts';
 import { parseCount } from './duration.ts';
 import { printExplanation, shrinkText, type MinimalRun } from './explain-run.ts';
 import { interruptible, Output } from './output.ts';
@@ -11,8 +12,6 @@ import { scenarioFromArgs } from './scenario-options.ts';
 import { DEFAULT_CERTIFICATE, DEFAULT_REPLAYS } from './shrink.ts';
 import type { Target } from './target.ts';
 import { UsageError } from './usage.ts';
-
-const EXIT_INTERRUPTED = 130;
 
 export async function explainCommand(
   args: readonly string[],

@@ -2,6 +2,7 @@
 import type { CommandModule } from 'yargs';
 import { shrinkUnlessAborted, type ShrunkFailure } from '../campaign/shrink-failure.ts';
 import { NotReproduced } from '../explore/shrink.ts';
+import { EXIT_INTERRUPTED } from '../runtime/outcome.ts';
 import { parseCount } from './duration.ts';
 import { printExplanation, shrinkText } from './explain-run.ts';
 import { interruptible, Output } from './output.ts';
@@ -10,8 +11,6 @@ import { scenarioFromArgs } from './scenario-options.ts';
 import type { Target } from './target.ts';
 import { textOption, UsageError } from './usage.ts';
 import { checkScheduleOutput, SCHEDULE_OUTPUT, writeSchedule } from './write-schedule.ts';
-
-const EXIT_INTERRUPTED = 130;
 
 export const DEFAULT_REPLAYS = '200';
 export const DEFAULT_CERTIFICATE = '1000';

@@ -5,7 +5,7 @@
  */
 import type { Rng } from '../cpu/random.ts';
 import { ddmin } from './ddmin.ts';
-import { replaySchedule, stepLimit, type FailingRun, type LeftOut, type Workplace } from './failing-run.ts';
+import { playSchedule, stepLimit, type FailingRun, type LeftOut, type Workplace } from './failing-run.ts';
 import { permutation } from './draw.ts';
 import { MoveRecorder, MoveScheduler, type Move } from './moves.ts';
 import { OverrideScheduler } from './overrides.ts';
@@ -54,7 +54,7 @@ export function dropMoves(place: Workplace, start: FailingRun, rng?: Rng): Fewer
   const limit = runner.maxSteps;
   runner.maxSteps = Math.min(limit, stepLimit(start.result.steps));
   const recorder = new MoveRecorder(new OverrideScheduler(start.overrides));
-  let best = budget.take() ? replaySchedule(place, recorder, start) : undefined;
+  let best = budget.take() ? playSchedule(place, recorder, start) : undefined;
   if (best === undefined) {
     runner.maxSteps = limit;
     return { run: start, before: 0, after: 0 };
@@ -65,7 +65,7 @@ export function dropMoves(place: Workplace, start: FailingRun, rng?: Rng): Fewer
   const fails = (candidate: readonly Move[]): readonly Move[] | undefined => {
     if (!budget.take()) return undefined;
     const again = new MoveRecorder(new MoveScheduler(segments));
-    const run = replaySchedule(place, again, without(place, best!, candidate, movers));
+    const run = playSchedule(place, again, without(place, best!, candidate, movers));
     if (run === undefined) return undefined;
     best = { ...run, kept: begun(run.kept, again.moves) };
     ({ moves, segments } = again);

@@ -128,7 +128,7 @@ export function replayOverrides(
 }
 
 /** Plays a schedule of any kind; the run if it fails as wanted. */
-export function replaySchedule(
+export function playSchedule(
   place: Workplace,
   scheduler: Scheduler,
   { idle, kept }: LeftOut,
@@ -146,7 +146,7 @@ export function playSegments(
   left: LeftOut,
 ): { readonly run: FailingRun; readonly segments: readonly Segment[] } | undefined {
   const segments = new SegmentRecorder(scheduler);
-  const run = replaySchedule(place, segments, left);
+  const run = playSchedule(place, segments, left);
   return run === undefined ? undefined : { run, segments: segments.segments };
 }
 

@@ -4,7 +4,7 @@ import {
   better,
   playSegments,
   replayOverrides,
-  replaySchedule,
+  playSchedule,
   type FailingRun,
   type Workplace,
 } from './failing-run.ts';
@@ -119,7 +119,7 @@ export class Shrinker {
     if (before.result.preemptions < 2 || !budget.take()) return false;
     const recorder = new DependenceRecorder(new OverrideScheduler(before.overrides), runner.entriesFrom);
     runner.log.coverage = recorder.coverage;
-    const again = replaySchedule(this.place, recorder, before);
+    const again = playSchedule(this.place, recorder, before);
     runner.log.coverage = undefined;
     if (again !== undefined) this.trySegments(linearise(recorder.nodes, runner.cpus.length));
     return this.best !== before;

@@ -9,8 +9,8 @@
  * with hyphens. Where the token would have more than 80 characters, a variant is named by its mark: `@` and the upper 24
  * bits of FNV-1a of its name as four characters of base64url. BLOB is base64url of these bytes:
  *
- *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts), plus 128 with an excerpt; 255: no strategy but
- *                        overrides; 254: overrides, and actors that make only some of their moves
+ *   strategy   byte      index into STRATEGIES (src/explore/strategies/index.ts), at most 125, plus 128 with an excerpt; 255: no
+ *                        strategy but overrides; 254: overrides, and actors that make only some of their moves
  *   if a strategy:
  *     option   varint    the strategy's number times 1000
  *     excerpt  bytes     what it reads of the profile (writeExcerpt in src/explore/excerpt.ts)

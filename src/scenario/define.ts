@@ -44,7 +44,6 @@ export interface RootSpec {
   readonly guestMode?: boolean;
 }
 
-/** Accesses made before the actors start, so that huge SPTEs exist. */
 /** Something that has happened to the machine before its actors start. */
 export type PopulateSpec = TouchSpec | LogCycleSpec;
 
@@ -53,7 +52,7 @@ export interface LogCycleSpec {
   readonly logCycle: number;
 }
 
-/** Accesses of a guest. */
+/** Accesses of a guest, so that huge SPTEs exist. */
 export interface TouchSpec {
   readonly root?: number;
   readonly vcpu?: number;

@@ -5,6 +5,7 @@ import { searchAfresh } from '../../src/campaign/search-afresh.ts';
 import { shrinkFailure, shrinkUnlessAborted } from '../../src/campaign/shrink-failure.ts';
 import { placeOf, type Failing } from '../../src/campaign/shrink-workload.ts';
 import { signatureOf } from '../../src/campaign/signature.ts';
+import { runOfToken } from '../../src/campaign/token-run.ts';
 import { tokenOf } from '../../src/campaign/tokens.ts';
 import { ALL_STATE_CHECKS, ALL_STEP_CHECKS } from '../../src/check/all.ts';
 import { makeJudge } from '../../src/check/judge.ts';
@@ -15,7 +16,7 @@ import { parseStrategy } from '../../src/explore/strategies/index.ts';
 import { buildMachine, layoutThatFits } from '../../src/scenario/build.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { engineOf, findVariant } from '../../src/variants/index.ts';
-import { runOf } from '../support/explained.ts';
+import { LIMIT } from '../support/machines.ts';
 
 const BUG = 'b-50-child-reuse-ignores-gfn';
 const scenario = await loadScenario('l1-remap');
@@ -94,7 +95,7 @@ describe('what is left of a failure', () => {
     expect(result.preemptions).toBeLessThanOrEqual(2);
     expect(minimal.kept?.size).toBeGreaterThan(0);
     const token = tokenOf({ ...minimal, ...result, scenarioFile: undefined, variants: [BUG], given });
-    const again = await runOf(token!);
+    const again = await runOfToken(token!, LIMIT);
     expect(again.spec.kept).toEqual(minimal.kept);
     const runtime = runtimeOf(again.spec);
     const replayed = runtime.run(

@@ -21,7 +21,8 @@ import { updatePageStats } from '../../src/mmu/rmap.ts';
 import { VCPU } from '../../src/mmu/vcpu-words.ts';
 import nestedMigration from '../../scenarios/nested-migration.ts';
 import { aliased, idsOf, violationsOf } from './judged-run.ts';
-import { hugeLeaf, scene } from './step-scene.ts';
+import { hugeLeaf } from './scene.ts';
+import { scene } from './step-scene.ts';
 
 const only = (family: StepCheckFamily) => ({ stateChecks: [], stepChecks: [family] });
 

@@ -12,7 +12,8 @@ import { TLB, TLB_R, TLB_W, TLB_X } from '../../src/mmu/tlb.ts';
 import { REQ_TLB_FLUSH, VCPU } from '../../src/mmu/vcpu-words.ts';
 import nestedMigration from '../../scenarios/nested-migration.ts';
 import { runtimeOf } from './judged-run.ts';
-import { hugeLeaf, scene } from './step-scene.ts';
+import { hugeLeaf } from './scene.ts';
+import { scene } from './step-scene.ts';
 
 describe('iTLB multihit', () => {
   /** Makes an executable entry of `level` for L2 gfn 0 and tells the check. */

@@ -4,7 +4,7 @@ import type { PlainCpu } from '../../src/cpu/plain-cpu.ts';
 import { Op, type Steps } from '../../src/cpu/steps.ts';
 import { climb } from '../../src/explore/climb.ts';
 import { dropMoves } from '../../src/explore/drop-moves.ts';
-import { Budget, replaySchedule, type FailingRun, type Workplace } from '../../src/explore/failing-run.ts';
+import { Budget, playSchedule, type FailingRun, type Workplace } from '../../src/explore/failing-run.ts';
 import { DependenceRecorder, linearise } from '../../src/explore/linearise.ts';
 import { numbersOf, rangesOf, rangesText } from '../../src/explore/move-ranges.ts';
 import { MoveRecorder, MoveScheduler } from '../../src/explore/moves.ts';
@@ -30,7 +30,7 @@ const placeOf = (runner: ProgramRunner, schedule: number, replays = 5_000): Work
 function found(runner: ProgramRunner): { readonly place: Workplace; readonly run: FailingRun } {
   for (let schedule = 0; schedule < 10_000; schedule++) {
     const place = placeOf(runner, schedule);
-    const run = replaySchedule(place, new RandomWalk(MASTER), NOTHING);
+    const run = playSchedule(place, new RandomWalk(MASTER), NOTHING);
     if (run !== undefined) return { place, run };
   }
   throw new Error('no failure in 10,000 schedules');
@@ -102,7 +102,7 @@ describe('leaving moves out', () => {
   it('keeps all where the failure needs all', () => {
     // The base lets the first actor come to its end before the second one begins.
     const place = placeOf(new ProgramRunner(ALL_OF_THEM), 0);
-    const run = replaySchedule(place, new OverrideScheduler([]), NOTHING)!;
+    const run = playSchedule(place, new OverrideScheduler([]), NOTHING)!;
     const fewer = dropMoves(place, run);
     expect([fewer.before, fewer.after]).toEqual([13, 13]);
     expect(fewer.run.kept.size).toBe(0);
